@@ -1,0 +1,78 @@
+"""How long from a slider key press to the changed charts, in Chromium, default scenario.
+
+A press is timed from the key event in the page to the frame after the last chart that it
+changes has been drawn anew. "new" values are simulated; "seen" ones come from
+the cache. `--presses N` (default 12).
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+
+from playwright.sync_api import Browser, Page
+
+from tests.browser.acts import settle, slider, visit
+from tests.browser.serving import running_application, running_browser
+
+SEEDS = (11, 12, 13)
+_ARM = """() => {
+  let begun = 0;
+  window.__drawn = [];
+  addEventListener('keydown', () => { begun = performance.now(); window.__drawn = []; }, true);
+  for (const chart of document.querySelectorAll('.poolwise-chart'))
+    chart.on('plotly_afterplot', () => {
+      const start = begun;
+      requestAnimationFrame(() => requestAnimationFrame(
+        () => window.__drawn.push(performance.now() - start)));
+    });
+}"""
+
+
+def press(page: Page, key: str, presses: int) -> list[float]:
+    """Press a key on pool_size so many times, each once the page is idle. Return times in ms."""
+    pool_size = slider(page, "pool_size")
+    times = []
+    for _ in range(presses):
+        pool_size.press(key)
+        page.wait_for_function("() => window.__drawn.length > 0", polling=20)
+        settle(page)
+        times.append(float(page.evaluate("() => Math.max(...window.__drawn)")))
+    return times
+
+
+def measure(browser: Browser, address: str, presses: int) -> dict[str, list[float]]:
+    """Press to the right through new values, then to the left through the same ones."""
+    found: dict[str, list[float]] = {"new": [], "seen": []}
+    for seed in SEEDS:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        visit(page, f"{address}/?seed={seed}")
+        page.evaluate(_ARM)
+        found["new"] += press(page, "ArrowRight", presses)
+        found["seen"] += press(page, "ArrowLeft", presses)
+        page.close()
+    return found
+
+
+def row(name: str, times_ms: Sequence[float]) -> str:
+    """Return one line of the table."""
+    p90 = statistics.quantiles(times_ms, n=10)[8]
+    return (
+        f"{name:<8}{len(times_ms):>8}{statistics.median(times_ms):>12.0f}{p90:>8.0f}"
+        f"{max(times_ms):>8.0f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--presses", type=int, default=12)
+    presses = parser.parse_args().presses
+    with running_application() as application, running_browser() as browser:
+        found = measure(browser, application.address, presses)
+    print(f"{'value':<8}{'presses':>8}{'median ms':>12}{'p90':>8}{'max':>8}")
+    for name, times_ms in found.items():
+        print(row(name, times_ms))
+
+
+if __name__ == "__main__":
+    main()

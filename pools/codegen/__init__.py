@@ -1,0 +1,18 @@
+"""Writes a scenario's settings as code to paste: one template folder for each target."""
+
+from pools.codegen.generate import GeneratedCode, GeneratedFile, changed_lines, generate
+from pools.codegen.options import Options, choices
+from pools.codegen.reason import Reason
+from pools.codegen.target import Target, targets
+
+__all__ = [
+    "GeneratedCode",
+    "GeneratedFile",
+    "Options",
+    "Reason",
+    "Target",
+    "changed_lines",
+    "choices",
+    "generate",
+    "targets",
+]

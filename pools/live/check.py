@@ -1,0 +1,186 @@
+"""Starts live checks and follows them: one child process each, watched by one thread.
+
+`start` returns at once. A page reads `state`, `steps`, `report` and `problem` whenever it
+draws itself; a program calls `wait`. However a check ends, its processes end with it.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pools.live import problems
+from pools.live.order import order_for, spawn
+from pools.live.plan import Plan, plan
+from pools.live.problems import Problem
+from pools.live.report import LiveReport, report_of
+from pools.live.slots import Slots
+from sim.scenario import Scenario
+
+KILL_AFTER_DEADLINE_S = 2.0
+GONE_S = 5.0
+READ_BYTES = 65_536
+SLOTS = Slots(most=2)
+TITLES = {
+    "server": "Start the server",
+    "calibrate": "Measure connect, round trip and library costs",
+    "load": "Drive the real pool",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step as last reported: waiting, running, done or failed; `fraction` is 0..1."""
+
+    name: str
+    title: str
+    state: str = "waiting"
+    fraction: float = 0.0
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+class LiveCheck:
+    """One live check under way or over.
+
+    `state` is running, done, failed or cancelled. `report` is there when it is done,
+    `problem` when it failed. All attributes may be read from any thread at any time.
+    """
+
+    def __init__(
+        self,
+        planned: Plan,
+        child: "subprocess.Popen[bytes]",
+        deadline_s: float,
+        at_end: Callable[[], None],
+    ) -> None:
+        """Follow a child process that has its order; use `start` instead."""
+        self.plan = planned
+        self.state = "running"
+        self.steps = tuple(Step(name, title) for name, title in TITLES.items())
+        self.report: LiveReport | None = None
+        self.problem: Problem | None = None
+        self._child = child
+        self._at_end = at_end
+        self._deadline_s = deadline_s
+        self._kill_at = time.monotonic() + deadline_s + KILL_AFTER_DEADLINE_S
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._follow, name="live-check", daemon=True)
+        self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id, which is also its process group."""
+        return self._child.pid
+
+    @property
+    def fraction(self) -> float:
+        """How far the whole check is, 0..1; the load counts as four fifths of it."""
+        parts = dict(zip((step.name for step in self.steps), (0.1, 0.1, 0.8), strict=True))
+        return sum(parts[step.name] * step.fraction for step in self.steps)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended and every process of it is gone."""
+        return not self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """End the check now: its processes, its server and its connections."""
+        self._finish("cancelled")
+        self._kill()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything is over; returns whether it is."""
+        self._thread.join(timeout_s)
+        return self.is_over
+
+    def _follow(self) -> None:
+        """Read messages until the child and the server's keeper have closed the pipe."""
+        try:
+            self._read_all()
+            self._finish("failed", problem=problems.ended(self._child.poll()))
+        except Exception as error:  # noqa: BLE001  a thread has nobody to raise to
+            self._finish("failed", problem=problems.explain(error, "load"))
+        finally:
+            self._kill()
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+            self._child.wait()
+            self._at_end()
+
+    def _read_all(self) -> None:
+        pipe = self._child.stdout
+        if pipe is None:
+            return
+        poller, rest = select.poll(), b""
+        poller.register(pipe, select.POLLIN | select.POLLHUP)
+        while True:
+            left_s = self._kill_at - time.monotonic()
+            if left_s <= 0.0:
+                if self.state != "running":
+                    return
+                self._finish("failed", problem=problems.deadline(self._deadline_s))
+                self._kill()
+                self._kill_at = time.monotonic() + GONE_S
+            elif poller.poll(left_s * 1000.0):
+                piece = os.read(pipe.fileno(), READ_BYTES)
+                if not piece:
+                    return
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "done" in message:
+            self._finish("done", report=report_of(self.plan, message["done"]))
+        elif "problem" in message:
+            self._finish("failed", problem=Problem(**message["problem"]))
+        else:
+            name = message["step"]
+            self.steps = tuple(
+                replace(step, **{key: message[key] for key in ("state", "fraction", "numbers")})
+                if step.name == name
+                else step
+                for step in self.steps
+            )
+
+    def _finish(
+        self, state: str, report: LiveReport | None = None, problem: Problem | None = None
+    ) -> None:
+        """Set the end of the check; the first one to say so is right."""
+        with self._lock:
+            if self.state == "running":
+                self.report, self.problem = report, problem
+                self.state = state
+                self._kill_at = time.monotonic() + GONE_S
+
+    def _kill(self) -> None:
+        """Kill the child's whole process group. The keeper, outside of it, then cleans up."""
+        if self._child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+
+
+def start(scenario: Scenario, *, session: str = "", deadline_s: float | None = None) -> LiveCheck:
+    """Start a live check of a scenario, within the caps of `plan`; returns at once.
+
+    One check runs per `session` and two per server. `deadline_s` replaces the plan's own.
+    Raises Busy, or LiveCheckFailed if there is no server to check against.
+    """
+    planned = plan(scenario)
+    limit_s = deadline_s or planned.deadline_s
+    SLOTS.take(session)
+    try:
+        child = spawn(order_for(planned, limit_s))
+        return LiveCheck(planned, child, limit_s, lambda: SLOTS.give_back(session))
+    except BaseException:
+        SLOTS.give_back(session)
+        raise

@@ -1,0 +1,237 @@
+"""SQLAlchemy's AsyncAdaptedQueuePool and NullPool, and asyncpg's pool, on a real PostgreSQL.
+
+One request is what the libraries' documentation shows: SQLAlchemy `async with
+engine.connect()`, a statement, `commit()`; asyncpg `acquire()`, a statement, `release()`.
+"""
+
+import asyncio
+import contextlib
+import errno
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import asyncpg
+import sqlalchemy
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
+
+from pools.live.client import Connection, Target, connect
+from pools.live.record import Record
+from pools.trace import Cause, Outcome
+
+CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
+ROW = "poolwise_row"
+SLEEP = sqlalchemy.text("SELECT pg_sleep(:hold_s)")
+NO_SLOT = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+)
+
+
+class PostgresDriver:
+    """What the PostgreSQL drivers share: opening connections and writing down their lives."""
+
+    replaced: ClassVar[Cause] = Cause.OVERFLOW
+
+    def __init__(self, target: Target, arguments: Mapping[str, Any]) -> None:
+        """Take the pool's parameters under the library's names."""
+        self.target = target
+        self.arguments = dict(arguments)
+        self.record = Record.of(())
+        self.loop = asyncio.get_running_loop()
+
+    async def open_connection(self, *_: object, **__: object) -> Connection:
+        """Open one connection for the pool and note when it opens and closes."""
+        link = self.record.opening(self.loop.time())
+        try:
+            made = await connect(self.target, timeout_s=CONNECT_TIMEOUT_S)
+        except BaseException:
+            self.record.closed(link, Cause.OPEN_FAILED, self.loop.time())
+            raise
+        self.record.opened(link, made.get_server_pid(), self.loop.time())
+        made.add_termination_listener(lambda _: self._closed(link))
+        return made
+
+    def _closed(self, link: int) -> None:
+        self.record.closed(link, self.cause_of(link), self.loop.time())
+
+    def cause_of(self, link: int) -> Cause:
+        """Say why the pool closed a connection; what cannot be seen is inferred."""
+        return self.replaced
+
+    async def warm_up(self, warm: int) -> None:
+        """Have the pool open `warm` connections by holding that many at once."""
+        gate = asyncio.Barrier(warm)
+        await asyncio.gather(*(self._hold_at(gate) for _ in range(warm)))
+
+    async def request(self, row: int, hold_s: float) -> None:
+        """Serve one scheduled request and write down how it went."""
+        try:
+            await self.use(row, hold_s)
+        except Exception as error:  # noqa: BLE001  every failure of a library is an outcome
+            self.record.failed(row, outcome_of(error), error, self.loop.time())
+
+    async def finish(self) -> None:
+        """Add nothing: the client saw everything."""
+
+    @abstractmethod
+    async def open(self, record: Record, warm: int) -> None:
+        """Make the pool."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the pool."""
+
+    @abstractmethod
+    async def use(self, row: int, hold_s: float) -> None:
+        """Borrow, hold, return."""
+
+    @abstractmethod
+    async def _hold_at(self, gate: asyncio.Barrier) -> None:
+        """Borrow, meet the others, return."""
+
+
+class SqlalchemyDriver(PostgresDriver):
+    """`create_async_engine` with its default pool class."""
+
+    engine: AsyncEngine
+
+    async def open(self, record: Record, warm: int) -> None:
+        """Make the engine; it connects lazily."""
+        self.record = record
+        self.engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=self.open_connection, **self.pool_arguments()
+        )
+        self.checked_in_s: dict[int, float] = {}
+        sqlalchemy.event.listen(self.engine.sync_engine, "checkin", self._checkin)
+        if warm:
+            await self.warm_up(warm)
+
+    def _checkin(self, _: object, record: ConnectionPoolEntry) -> None:
+        """Note when a connection went back, which its borrower learns a little later."""
+        row = record.info.pop(ROW, None)
+        if row is not None:
+            self.checked_in_s[row] = self.loop.time()
+
+    def pool_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that decide about the pool."""
+        return self.arguments
+
+    def cause_of(self, link: int) -> Cause:
+        """Tell a recycled connection from a surplus one by its age."""
+        recycle_s = self.arguments.get("pool_recycle", -1)
+        age_s = self.record.at(self.loop.time()) - self.record.trace.opening_s[link]
+        return Cause.RECYCLE if -1 < recycle_s < age_s else self.replaced
+
+    async def use(self, row: int, hold_s: float) -> None:
+        """Connect, execute, commit, close."""
+        async with self.engine.connect() as connection:
+            pooled = _pooled(connection)
+            self.record.granted(row, _server_pid(pooled), self.loop.time())
+            pooled.info[ROW] = row
+            await connection.execute(SLEEP, {"hold_s": hold_s})
+            await connection.commit()
+            self.record.released(row, self.loop.time())
+        closed = self.record.is_closed(row)
+        self.record.returned(row, self.loop.time() if closed else self.checked_in_s[row])
+
+    async def _hold_at(self, gate: asyncio.Barrier) -> None:
+        async with self.engine.connect():
+            await gate.wait()
+
+    async def close(self) -> None:
+        """Dispose of the engine."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.engine.dispose(), CLOSE_TIMEOUT_S)
+
+
+class SqlalchemyNullDriver(SqlalchemyDriver):
+    """`create_async_engine(poolclass=NullPool)`."""
+
+    replaced = Cause.NOT_POOLED
+
+    def pool_arguments(self) -> dict[str, Any]:
+        """Return the pool class alone."""
+        return {"poolclass": NullPool}
+
+
+class AsyncpgDriver(PostgresDriver):
+    """`asyncpg.create_pool`, and `acquire_timeout` as the timeout of each acquire."""
+
+    pool: Any
+    replaced = Cause.IDLE
+
+    async def open(self, record: Record, warm: int) -> None:
+        """Make the pool; create_pool opens init_size (or min_size) connections."""
+        self.record = record
+        arguments = dict(self.arguments)
+        self.timeout_s = arguments.pop("acquire_timeout") or None
+        if arguments["init_size"] == -1:
+            del arguments["init_size"]
+        self.pool = await asyncpg.create_pool(connect=self.open_connection, **arguments)
+        if warm:
+            await self.warm_up(warm)
+
+    def cause_of(self, link: int) -> Cause:
+        """Tell a used-up connection from an idle one: used up only if that can happen here."""
+        return Cause.MAX_QUERIES if self.arguments["max_queries"] < 50_000 else Cause.IDLE
+
+    async def use(self, row: int, hold_s: float) -> None:
+        """Acquire, execute, release."""
+        connection = await self.pool.acquire(timeout=self.timeout_s)
+        try:
+            self.record.granted(row, connection.get_server_pid(), self.loop.time())
+            await connection.fetchval("SELECT pg_sleep($1)", hold_s)
+            self.record.released(row, self.loop.time())
+        finally:
+            await self.pool.release(connection)
+        self.record.returned(row, self.loop.time())
+
+    async def _hold_at(self, gate: asyncio.Barrier) -> None:
+        async with self.pool.acquire():
+            await gate.wait()
+
+    async def close(self) -> None:
+        """Close the pool, by force if it does not come to an end."""
+        try:
+            await asyncio.wait_for(self.pool.close(), CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            self.pool.terminate()
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Sort an exception of either library into the outcomes of a Trace."""
+    cause = _root(error)
+    if isinstance(cause, sqlalchemy.exc.TimeoutError | TimeoutError):
+        return Outcome.ACQUIRE_TIMEOUT
+    if isinstance(cause, OSError) and cause.errno == errno.EMFILE:
+        return Outcome.OTHER_ERROR
+    if isinstance(cause, (*NO_SLOT, OSError)):
+        return Outcome.CONNECT_REFUSED
+    if isinstance(cause, LOST):
+        return Outcome.CONNECTION_LOST
+    return Outcome.OTHER_ERROR
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the driver's own exception from inside SQLAlchemy's wrapping."""
+    wrapped = getattr(error, "orig", None)
+    return (wrapped.__cause__ or wrapped) if isinstance(wrapped, BaseException) else error
+
+
+def _pooled(connection: AsyncConnection) -> PoolProxiedConnection:
+    """Return what the pool lent (no round trip)."""
+    borrowed = connection.sync_connection
+    if borrowed is None:
+        raise RuntimeError("an AsyncConnection that was not started")
+    return borrowed.connection
+
+
+def _server_pid(pooled: PoolProxiedConnection) -> int:
+    driver: Any = pooled.driver_connection
+    return int(driver.get_server_pid())

@@ -1,0 +1,220 @@
+"""From a Scenario to what a live check may really do: every cap is applied and said here.
+
+The bounds keep a check short and small enough for a laptop; docs/live-check.md lists them.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
+from pools.live import problems
+from pools.live.problems import LiveCheckFailed
+from pools.setting import settings_of
+from sim.scenario import Fleet, Scenario, Server, Workload
+
+DURATION_S_MAX = 10.0
+WARM_UP_SHARE_MAX = 0.25
+RATE_PER_S_MAX = 200.0
+HOLD_S_MEAN_MAX = 0.5
+HOLD_S_MAX = 5.0
+CAPACITY_MAX = 50
+SPIKE_REQUESTS_MAX = 500
+SPIKE_REQUESTS_MAX_UNLIMITED = 60
+OFFERED_LOAD_MAX = 30.0
+CONNECT_S = 0.02
+MAX_CONNECTIONS_LOW, MAX_CONNECTIONS_HIGH = 10, 500
+OWN_SLOTS = 2
+DRAIN_S = 8.0
+SET_UP_S = 30.0
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "sqlalchemy": (
+        "pool_size",
+        "max_overflow",
+        "pool_timeout",
+        "pool_recycle",
+        "pool_pre_ping",
+        "pool_use_lifo",
+    ),
+    "sqlalchemy-null": (),
+    "asyncpg": (
+        "min_size",
+        "init_size",
+        "max_size",
+        "max_queries",
+        "max_inactive_connection_lifetime",
+        "acquire_timeout",
+    ),
+    "aiohttp": ("limit", "limit_per_host", "keepalive_timeout", "force_close", "connect_timeout"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will run: the scenario within the bounds, and in words what was changed."""
+
+    scenario: Scenario
+    notes: tuple[str, ...]
+
+    @property
+    def deadline_s(self) -> float:
+        """The time after which the check ends itself: set-up, load and drain."""
+        return SET_UP_S + self.scenario.duration_s + DRAIN_S
+
+    @property
+    def server_max_connections(self) -> int:
+        """The scenario's max_connections, and slots of its own for the check's observer."""
+        return self.scenario.server.max_connections + OWN_SLOTS
+
+    @property
+    def server_reserved(self) -> int:
+        """The scenario's reserved slots, and the observer's."""
+        return self.scenario.server.reserved + OWN_SLOTS
+
+    @property
+    def role_limit(self) -> int:
+        """The CONNECTION LIMIT of the role: what others on the server leave free."""
+        others = self.scenario.fleet.other_connections
+        return max(1, self.scenario.server.slots - others) if others else -1
+
+
+def plan(scenario: Scenario) -> Plan:
+    """Cap a scenario to what one live check may do; one note in words for each change.
+
+    Raises LiveCheckFailed for a kind whose library is not driven live.
+    """
+    if scenario.pool.name not in PARAMETERS:
+        raise LiveCheckFailed(problems.no_driver(scenario.pool.title))
+    notes: list[str] = []
+    duration_s = _cap(scenario.duration_s, DURATION_S_MAX, "Duration", "s", notes)
+    warm_up_s = _cap(scenario.warm_up_s, duration_s * WARM_UP_SHARE_MAX, "Warm-up", "s", notes)
+    pool = _pool(scenario.pool, notes)
+    server = _server(scenario, notes)
+    made = Scenario(
+        pool=pool,
+        workload=_workload(scenario, pool, duration_s, notes),
+        server=server,
+        fleet=_fleet(scenario, server, notes),
+        duration_s=duration_s,
+        warm_up_s=warm_up_s,
+        warm_connections=min(scenario.warm_connections, pool.capacity or CAPACITY_MAX),
+        replications=1,
+        seed=scenario.seed,
+    )
+    return Plan(made, tuple(notes))
+
+
+def pool_arguments(pool: Pool) -> dict[str, Any]:
+    """Return what the real library is told, under its own names."""
+    return {name: getattr(pool, name) for name in PARAMETERS[pool.name]}
+
+
+def _cap(value: float, most: float, what: str, unit: str, notes: list[str]) -> float:
+    if value <= most:
+        return value
+    notes.append(f"{what} {value:g} {unit} is cut to {most:g} {unit}.")
+    return most
+
+
+def _pool(pool: Pool, notes: list[str]) -> Pool:
+    """Keep the pool to what the real library can be told and within CAPACITY_MAX."""
+    fields = {field.name: field.default for field in dataclasses.fields(pool)}
+    for name in settings_of(type(pool)):
+        if name not in PARAMETERS[pool.name] and getattr(pool, name) != fields[name]:
+            notes.append(f"{name} is left out: the installed library runs as it is.")
+            pool = dataclasses.replace(pool, **{name: fields[name]})
+    return _smaller(pool, notes)
+
+
+def _smaller(pool: Pool, notes: list[str]) -> Pool:
+    if isinstance(pool, SqlalchemyQueue) and (pool.capacity or 0) > CAPACITY_MAX:
+        size = min(pool.pool_size, CAPACITY_MAX)
+        overflow = CAPACITY_MAX - size
+        notes.append(f"The pool is cut to pool_size={size}, max_overflow={overflow}.")
+        return dataclasses.replace(pool, pool_size=size, max_overflow=overflow)
+    if isinstance(pool, AsyncpgPool) and pool.max_size > CAPACITY_MAX:
+        notes.append(f"The pool is cut to max_size={CAPACITY_MAX}.")
+        return dataclasses.replace(
+            pool,
+            max_size=CAPACITY_MAX,
+            min_size=min(pool.min_size, CAPACITY_MAX),
+            init_size=min(pool.init_size, CAPACITY_MAX),
+        )
+    if isinstance(pool, AiohttpConnector) and pool.limit > CAPACITY_MAX:
+        notes.append(f"The pool is cut to limit={CAPACITY_MAX}.")
+        return dataclasses.replace(pool, limit=CAPACITY_MAX)
+    return pool
+
+
+def _workload(scenario: Scenario, pool: Pool, duration_s: float, notes: list[str]) -> Workload:
+    load = scenario.workload
+    hold_s = _cap(load.hold_s_mean, HOLD_S_MEAN_MAX, "Mean hold", "s", notes)
+    pattern = load.pattern
+    if pattern == "closed":
+        pattern = "steady"
+        notes.append(
+            "The closed loop of users is run as steady arrivals at the rate it could reach."
+        )
+    spike_at_s = load.spike_at_s
+    if pattern == "spike" and spike_at_s >= duration_s:
+        spike_at_s = duration_s / 2
+        notes.append(f"The spike is moved to {spike_at_s:g} s.")
+    if load.hosts > 1:
+        notes.append(f"All requests go to one host instead of {load.hosts}.")
+    return dataclasses.replace(
+        load,
+        pattern=pattern,
+        rate_per_s=_rate(scenario, pool, hold_s, notes),
+        hold_s_mean=hold_s,
+        spike_at_s=spike_at_s,
+        spike_requests=_spike(load.spike_requests, pattern, pool, notes),
+        hosts=1,
+    )
+
+
+def _spike(requests: int, pattern: str, pool: Pool, notes: list[str]) -> int:
+    most = SPIKE_REQUESTS_MAX if pool.capacity else SPIKE_REQUESTS_MAX_UNLIMITED
+    if pattern != "spike" or requests <= most:
+        return requests
+    notes.append(f"The spike of {requests} requests is cut to {most}.")
+    return most
+
+
+def _rate(scenario: Scenario, pool: Pool, hold_s: float, notes: list[str]) -> float:
+    """One worker's share of the fleet's rate, within what one client can drive."""
+    load, pools = scenario.workload, scenario.fleet.pools
+    fleet_rate = load.rate_per_s
+    if load.is_closed:
+        fleet_rate = load.users / (load.think_s_mean + scenario.hold_s_mean)
+    rate = fleet_rate / pools
+    if pools > 1:
+        notes.append(
+            f"One worker of {pools} is run, with its share of the rate:"
+            f" {rate:g} of {fleet_rate:g} /s."
+        )
+    rate = _cap(rate, RATE_PER_S_MAX, "Rate", "/s", notes)
+    if pool.capacity is None:
+        within = OFFERED_LOAD_MAX / (hold_s + CONNECT_S)
+        rate = _cap(rate, round(within, 1), "Without a pool limit, rate", "/s", notes)
+    return rate
+
+
+def _server(scenario: Scenario, notes: list[str]) -> Server:
+    server = scenario.server
+    most = min(max(server.max_connections, MAX_CONNECTIONS_LOW), MAX_CONNECTIONS_HIGH)
+    if scenario.pool.serves == "database" and most != server.max_connections:
+        notes.append(f"max_connections {server.max_connections} is run as {most}.")
+    notes.append(
+        "The server is on this machine: the scenario's round trip and connect time are not"
+        " imposed but measured, and holds are sleeps, which need no processor of the server."
+    )
+    reserved = min(server.reserved, most - 1)
+    return dataclasses.replace(server, max_connections=most, reserved=reserved, cpu_fraction=0.0)
+
+
+def _fleet(scenario: Scenario, server: Server, notes: list[str]) -> Fleet:
+    others = min(scenario.fleet.other_connections, server.slots - 1)
+    if others and scenario.pool.serves == "database":
+        notes.append(f"The {others} connections of others are left free by a CONNECTION LIMIT.")
+    return Fleet(replicas=1, workers=1, other_connections=others)

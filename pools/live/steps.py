@@ -1,0 +1,196 @@
+"""The steps of a live check, in the child process: server, calibrate, load."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from pools.live import postgres, problems
+from pools.live.binaries import Binaries
+from pools.live.calibrate import calibrate_http, calibrate_postgres
+from pools.live.client import connect
+from pools.live.clock import precise_loop
+from pools.live.drivers import Driver
+from pools.live.drivers.http import AiohttpDriver
+from pools.live.drivers.postgres import (
+    CONNECT_TIMEOUT_S,
+    AsyncpgDriver,
+    PostgresDriver,
+    SqlalchemyDriver,
+    SqlalchemyNullDriver,
+)
+from pools.live.facts import Calibration, ServerFacts, trace_as_json
+from pools.live.http_server import HttpServer
+from pools.live.load import Load, Schedule
+from pools.live.record import Record
+
+Order = dict[str, Any]
+Say = Callable[[dict[str, Any]], None]
+OBSERVE_S = 0.1
+OBSERVE_S_MAX = 5.0
+SERVER_START_S = 20.0
+POSTGRES_DRIVERS: dict[str, type[PostgresDriver]] = {
+    "sqlalchemy": SqlalchemyDriver,
+    "sqlalchemy-null": SqlalchemyNullDriver,
+    "asyncpg": AsyncpgDriver,
+}
+LIBRARIES = {
+    "sqlalchemy": ("sqlalchemy", "asyncpg"),
+    "sqlalchemy-null": ("sqlalchemy", "asyncpg"),
+    "asyncpg": ("asyncpg",),
+    "aiohttp": ("aiohttp",),
+}
+
+
+class Steps:
+    """Runs an order step by step and says how each goes."""
+
+    def __init__(self, order: Order, say: Say) -> None:
+        """Take the order; `say` sends one message to the parent."""
+        self.order = order
+        self.say = say
+        self.step = "server"
+
+    def begin(self, step: str) -> None:
+        """Start the next step."""
+        self.step = step
+        self.tell(0.0, {})
+
+    def tell(self, fraction: float, numbers: dict[str, Any], state: str = "running") -> None:
+        """Report progress of the present step."""
+        self.say({"step": self.step, "state": state, "fraction": fraction, "numbers": numbers})
+
+    async def run(self) -> None:
+        """Run all steps; end with one message that holds the result or the problem."""
+        http = self.order["kind"] == "aiohttp"
+        total = asyncio.timeout(self.order["deadline_s"])
+        try:
+            async with total:
+                await (self.against_http() if http else self.against_postgres())
+        except Exception as error:  # noqa: BLE001  becomes a Problem
+            problem = problems.explain(error, self.step)
+            if isinstance(error, TimeoutError) and total.expired():
+                problem = problems.deadline(self.order["deadline_s"])
+            self.tell(1.0, {}, "failed")
+            self.say({"problem": asdict(problem)})
+
+    async def against_postgres(self) -> None:
+        """Check a database pool on a throw-away PostgreSQL."""
+        self.begin("server")
+        server = await self._start_postgres()
+        try:
+            facts = ServerFacts(
+                "PostgreSQL",
+                server.binaries.version,
+                server.binaries.provider,
+                server.max_connections - self.order["own_slots"],
+            )
+            self.tell(1.0, {"max_connections": facts.max_connections}, "done")
+            self.begin("calibrate")
+            costs = await calibrate_postgres(server.target, self.order["kind"], self._fraction)
+            self.tell(1.0, costs.in_ms(), "done")
+            driver = POSTGRES_DRIVERS[self.order["kind"]](server.target, self.order["pool"])
+            async with _observed(server) as seen:
+                result = await self.load(driver, costs)
+        finally:
+            await asyncio.to_thread(server.close)
+        facts = replace(facts, connections_most=max(seen, default=None))
+        self.say({"done": result | {"server": asdict(facts)}})
+
+    async def against_http(self) -> None:
+        """Check the HTTP client on a local HTTP server."""
+        self.begin("server")
+        server = await HttpServer.start()
+        try:
+            facts = ServerFacts("aiohttp.web", version("aiohttp"), "built in")
+            self.tell(1.0, {}, "done")
+            self.begin("calibrate")
+            costs = await calibrate_http(server, self._fraction)
+            self.tell(1.0, costs.in_ms(), "done")
+            result = await self.load(AiohttpDriver(server, self.order["pool"]), costs)
+        finally:
+            await server.close()
+        self.say({"done": result | {"server": asdict(facts)}})
+
+    async def load(self, driver: Driver, costs: Calibration) -> dict[str, Any]:
+        """Open the pool, drive the schedule through it; return what was measured."""
+        self.begin("load")
+        schedule = Schedule(**self.order["schedule"])
+        record = Record.of(schedule.arrivals_s)
+        load = Load(driver, schedule, record, self.tell)
+        await driver.open(record, self.order["warm"])
+        try:
+            await load.run()
+            await driver.finish()
+        finally:
+            record.is_over = True
+            await driver.close()
+        self.tell(1.0, {"sent": len(schedule.arrivals_s), "ok": record.ok}, "done")
+        names = LIBRARIES[self.order["kind"]]
+        return {
+            "client_cpu": load.client_cpu,
+            "late_s": load.late_s,
+            "others": record.others,
+            "trace": trace_as_json(record.trace),
+            "calibration": asdict(costs),
+            "versions": {name: version(name) for name in names} | {"python": _python()},
+        }
+
+    async def _start_postgres(self) -> postgres.EmbeddedPostgres:
+        asked = self.order["server"]
+        return await asyncio.wait_for(
+            asyncio.to_thread(
+                postgres.start,
+                asked["max_connections"],
+                reserved=asked["reserved"],
+                role_limit=asked["role_limit"],
+                binaries=Binaries(Path(asked["directory"]), asked["provider"], asked["version"]),
+                places=tuple(asked["places"]),
+                held_open=self.order.get("held_open", ()),
+            ),
+            SERVER_START_S,
+        )
+
+    def _fraction(self, fraction: float) -> None:
+        self.tell(fraction, {})
+
+
+def run(order: Order, say: Say) -> None:
+    """Carry out an order on a loop with precise timers."""
+    with asyncio.Runner(loop_factory=precise_loop) as runner:
+        runner.run(Steps(order, say).run())
+
+
+@asynccontextmanager
+async def _observed(server: postgres.EmbeddedPostgres) -> AsyncIterator[list[int]]:
+    """Have the server count the role's connections a few times a second, on a reserved slot.
+
+    Ends the block with ServerFailed as soon as the server no longer answers.
+    """
+    seen: list[int] = []
+    connection = await connect(server.control, timeout_s=CONNECT_TIMEOUT_S)
+
+    async def observe() -> None:
+        while True:
+            seen.append(await connection.fetchval(postgres.COUNT, timeout=OBSERVE_S_MAX) - 1)
+            await asyncio.sleep(OBSERVE_S)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            observer = group.create_task(observe())
+            yield seen
+            observer.cancel()
+    except* (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as lost:
+        raise postgres.ServerFailed("server_ended", "it no longer answers") from lost
+    finally:
+        connection.terminate()
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))

@@ -1,0 +1,77 @@
+"""`python -m sim "kind=asyncpg&rate=200" --json`: the page's answer without the page."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from pools.setting import InvalidSettings
+from sim.query import parse, to_query, to_values
+from sim.result import Estimate, SimulationResult
+from sim.run import run
+from sim.scenario import Scenario
+from sim.verdict import verdict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one scenario. Return 0, or 2 for bad input with one line for each mistake."""
+    parser = argparse.ArgumentParser(prog="python -m sim", description=__doc__)
+    parser.add_argument("query", help="the page's query string, such as 'pool_size=5&rate=200'")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        scenario = parse(given.query)
+    except InvalidSettings as wrong:
+        for mistake in wrong.mistakes:
+            print(mistake, file=sys.stderr)
+        return 2
+    result = run(scenario)
+    print(
+        json.dumps(as_json(scenario, result), indent=2)
+        if given.json
+        else in_words(scenario, result)
+    )
+    return 0
+
+
+def as_json(scenario: Scenario, result: SimulationResult) -> dict[str, object]:
+    """Return a result with its scenario and verdict, ready for JSON."""
+    said = verdict(scenario, result)
+    return {
+        "query": to_query(scenario),
+        "scenario": to_values(scenario),
+        "offered_load": None if scenario.workload.is_closed else scenario.offered_load,
+        "capacity": scenario.capacity,
+        **result.as_json(),
+        "verdict": {"level": said.level, "title": said.title, "sentence": said.sentence},
+    }
+
+
+def in_words(scenario: Scenario, result: SimulationResult) -> str:
+    """Return a result as lines of text."""
+    said = verdict(scenario, result)
+    lines = [
+        f"{said.title}. {said.sentence}",
+        f"requests      {result.requests} in {result.replications} replications",
+        f"throughput    {_shown(result.throughput_per_s, 1.0)} /s",
+        f"utilisation   {_shown(result.utilisation, 100.0)} %",
+        f"timeouts      {_shown(result.timeout_ratio, 100.0)} %",
+    ]
+    lines += [
+        f"wait {name:<9}{_shown(getattr(result.wait_s, name), 1000.0)} ms"
+        for name in result.wait_s.__slots__
+    ]
+    return "\n".join([*lines, *result.notes])
+
+
+def _shown(number: Estimate, scale: float) -> str:
+    if number.value is None:
+        return "not known"
+    shown = f"{number.value * scale:.4g}"
+    if number.low is None or number.high is None:
+        return shown
+    return f"{shown}, {number.low * scale:.4g} to {number.high * scale:.4g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

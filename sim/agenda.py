@@ -1,0 +1,51 @@
+"""What happens next: SimPy's event loop, fed with light events at absolute times.
+
+SimPy's own `Timeout` costs an object and a relative delay for each step of each request. Here
+an event is any object with `callbacks` and `_ok`; it is re-armed for its next step and pushed
+at an absolute time, so times are exact and runs repeat to the last bit. This leans on two
+private names of SimPy 4.1.2 (`Environment._queue` and `_eid`), which is pinned; see
+docs/decisions/0002-orders-are-calls.md for what it buys.
+"""
+
+from collections.abc import Callable
+from heapq import heappush
+from typing import Any
+
+import simpy
+from simpy.core import StopSimulation
+
+Stage = tuple[Callable[[Any], None], ...]
+_NORMAL = 1
+
+
+class Call:
+    """A light event: when due, its callback is called with the event itself."""
+
+    __slots__ = ("callbacks", "payload")
+    _ok = True
+
+    def __init__(self, callback: Callable[[Any], None], payload: Any = None) -> None:  # noqa: ANN401
+        """Make an event for one callback; `payload` is whatever the callback needs."""
+        self.callbacks: Stage | None = (callback,)
+        self.payload = payload
+
+
+class Agenda(simpy.Environment):
+    """A SimPy environment to which light events are added at absolute times (seconds).
+
+    Hot paths read `_now` instead of `now`: the property costs a call.
+    """
+
+    def push(self, event: Any, at_s: float) -> None:  # noqa: ANN401
+        """Add an event whose `callbacks` are set. Equal times keep the order of pushing."""
+        heappush(self._queue, (at_s, _NORMAL, next(self._eid), event))  # type: ignore[misc]
+
+    def call(self, callback: Callable[[Any], None], at_s: float, payload: Any = None) -> None:  # noqa: ANN401
+        """Add a new event for one callback."""
+        event: Any = Call(callback, payload)
+        heappush(self._queue, (at_s, _NORMAL, next(self._eid), event))  # type: ignore[misc]
+
+    @staticmethod
+    def stop() -> None:
+        """End `run` from within a callback."""
+        raise StopSimulation(None)

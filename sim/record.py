@@ -1,0 +1,90 @@
+"""A Trace while it grows, as plain lists."""
+
+import math
+from array import array
+
+from pools.trace import Cause, Outcome, Trace
+
+NAN = math.nan
+_UNFINISHED = int(Outcome.UNFINISHED)
+_STILL_OPEN = int(Cause.STILL_OPEN)
+
+
+class Record:
+    """The columns of a Trace. See pools.trace for what they mean."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.asked: list[float] = []
+        self.granted: list[float] = []
+        self.released: list[float] = []
+        self.returned: list[float] = []
+        self.outcome: list[int] = []
+        self.connection: list[int] = []
+        self.pool: list[int] = []
+        self.opening: list[float] = []
+        self.opened: list[float] = []
+        self.closed: list[float] = []
+        self.cause: list[int] = []
+        self.owner: list[int] = []
+
+    def reserve(self, asked: list[float], pool: list[int]) -> None:
+        """Make the rows of all requests at once, where they are known in advance."""
+        count = len(asked)
+        self.asked, self.pool = asked, pool
+        self.granted, self.released, self.returned = ([NAN] * count for _ in range(3))
+        self.outcome = [_UNFINISHED] * count
+        self.connection = [-1] * count
+
+    def ask(self, now: float, pool: int) -> int:
+        """Add a row for a request and return its number."""
+        row = len(self.asked)
+        self.asked.append(now)
+        self.granted.append(NAN)
+        self.released.append(NAN)
+        self.returned.append(NAN)
+        self.outcome.append(_UNFINISHED)
+        self.connection.append(-1)
+        self.pool.append(pool)
+        return row
+
+    def open(self, now: float, opened_s: float, pool: int) -> int:
+        """Add a row for a connection and return its number."""
+        row = len(self.opening)
+        self.opening.append(now)
+        self.opened.append(opened_s)
+        self.closed.append(NAN)
+        self.cause.append(_STILL_OPEN)
+        self.owner.append(pool)
+        return row
+
+    def shift(self, zero_s: float) -> None:
+        """Count all times from `zero_s`."""
+        for times in (
+            self.asked,
+            self.granted,
+            self.released,
+            self.returned,
+            self.opening,
+            self.opened,
+            self.closed,
+        ):
+            times[:] = [at_s - zero_s for at_s in times]
+
+    def trace(self, truncated: str) -> Trace:
+        """Return the finished record."""
+        return Trace(
+            asked_s=array("d", self.asked),
+            granted_s=array("d", self.granted),
+            released_s=array("d", self.released),
+            returned_s=array("d", self.returned),
+            outcome=array("q", self.outcome),
+            connection=array("q", self.connection),
+            pool=array("q", self.pool),
+            opening_s=array("d", self.opening),
+            opened_s=array("d", self.opened),
+            closed_s=array("d", self.closed),
+            cause=array("q", self.cause),
+            owner=array("q", self.owner),
+            truncated=truncated,
+        )

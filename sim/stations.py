@@ -1,0 +1,127 @@
+"""What stands behind the pools: the server's connection slots and its processor cores."""
+
+import math
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Any, Protocol
+
+from sim.agenda import Call
+
+
+class Timers(Protocol):
+    """What a station needs of an agenda: call back with an event that carries the payload."""
+
+    def call(self, callback: Callable[[Any], None], at_s: float, payload: Any = None) -> None:  # noqa: ANN401
+        """Set a timer at an absolute time."""
+
+
+class Slots:
+    """Connections the server will take from this fleet, over all pools."""
+
+    __slots__ = ("free",)
+
+    def __init__(self, free: float) -> None:
+        """Start with that many free; infinity for a server without a limit."""
+        self.free = free
+
+    def take(self) -> bool:
+        """Take one slot if there is one."""
+        if self.free < 1:
+            return False
+        self.free -= 1
+        return True
+
+    def give_back(self) -> None:
+        """Free one slot."""
+        self.free += 1
+
+
+class Cores:
+    """Processor sharing: n computing queries on m cores each advance at rate min(1, m/n).
+
+    Kept in virtual time, which advances at that rate: a query that enters at virtual time v
+    with demand d leaves at v + d, so one heap and one re-armed event serve all of them.
+
+    With a `grain_s`, departures fall on multiples of it: sums of such times are exact, so that
+    two models that add them up in different ways still agree to the last bit.
+    """
+
+    __slots__ = (
+        "_agenda",
+        "_cores",
+        "_done",
+        "_due_s",
+        "_grain_s",
+        "_jobs",
+        "_last_s",
+        "_sequence",
+        "_virtual_s",
+    )
+
+    def __init__(
+        self, agenda: Timers, cores: int, done: Callable[[Any], None], grain_s: float = 0.0
+    ) -> None:
+        """Share `cores` cores; `done` is called with each job that has computed enough."""
+        self._grain_s = grain_s
+        self._agenda = agenda
+        self._cores = cores
+        self._done = done
+        self._jobs: list[tuple[float, int, Any]] = []
+        self._sequence = 0
+        self._virtual_s = 0.0
+        self._last_s = 0.0
+        self._due_s = math.inf
+
+    def enter(self, job: Any, demand_s: float, now: float) -> None:  # noqa: ANN401
+        """Start computing for a job."""
+        self._advance(now)
+        self._sequence += 1
+        heappush(self._jobs, (self._virtual_s + demand_s, self._sequence, job))
+        self._arm(now)
+
+    def drop(self, job: Any, now: float) -> None:  # noqa: ANN401
+        """Stop computing for a job that was cancelled."""
+        self._advance(now)
+        self._jobs = [entry for entry in self._jobs if entry[2] is not job]
+        heapify(self._jobs)
+        self._due_s = math.inf
+        if self._jobs:
+            self._arm(now)
+
+    def _rate(self) -> float:
+        count = len(self._jobs)
+        return 1.0 if count <= self._cores else self._cores / count
+
+    def _advance(self, now: float) -> None:
+        if self._jobs:
+            self._virtual_s += (now - self._last_s) * self._rate()
+        self._last_s = now
+
+    def _arm(self, now: float) -> None:
+        due_s = now + max(0.0, self._jobs[0][0] - self._virtual_s) / self._rate()
+        if self._grain_s:
+            due_s = math.ceil(due_s / self._grain_s) * self._grain_s
+        if due_s < self._due_s:
+            self._due_s = due_s
+            self._agenda.call(self._ring, due_s, due_s)
+
+    def _ring(self, event: Call) -> None:
+        now = event.payload
+        if now != self._due_s:
+            return
+        self._due_s = math.inf
+        self._advance(now)
+        self._leave(now)
+        if self._jobs:
+            self._arm(now)
+
+    def _leave(self, now: float) -> None:
+        due = self._jobs[0][0]
+        early = due - self._virtual_s
+        if early <= 1e-12 * max(1.0, now):
+            if early > 0.0:
+                # Rounding rang a little early: the others must not gain from it.
+                self._last_s += early / self._rate()
+                self._virtual_s = due
+            _, _, job = heappop(self._jobs)
+            self._done(job)

@@ -1,0 +1,229 @@
+"""The world of one pool: its orders become SimPy events and rows of the record."""
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pools.protocol import Request, Slot, Stage, Step
+from pools.trace import Cause, Outcome
+from sim.agenda import Agenda, Call
+from sim.record import NAN, Record
+from sim.scenario import Scenario
+from sim.stations import Cores, Slots
+
+_WAITING = (Stage.QUEUED, Stage.WOKEN, Stage.OPENING)
+_OK = int(Outcome.OK)
+# Every request of this world is a Visit; checking that each time would cost 3 % of a run.
+_Visit: TypeAlias = Any
+
+
+class Visit(Request):
+    """A request of the simulation, and the event of its own next step."""
+
+    __slots__ = ("callbacks", "hold_s", "user", "world")
+    callbacks: tuple[Callable[[Any], None], ...] | None
+    _ok = True
+
+    def __init__(self, row: int, world: "PoolWorld", hold_s: float, host: int, user: int) -> None:
+        """Make a request for one pool; `user` is the closed loop's user, or -1."""
+        self.row = row
+        self.host = host
+        self.timeout_s = None
+        self.expires_s = math.inf
+        self.stage = Stage.NEW
+        self.slot = None
+        self.world = world
+        self.hold_s = hold_s
+        self.user = user
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all pools of a run share, and what to call when a caller has its answer."""
+
+    scenario: Scenario
+    agenda: Agenda
+    record: Record
+    slots: Slots
+    cores: Cores
+    ended: Callable[[Visit], None]
+
+
+class PoolWorld:
+    """Carries out one pool's orders. See pools.protocol.World for what each means."""
+
+    def __init__(self, shared: Shared, number: int, rng: random.Random) -> None:
+        """Make the pool's logic and connect it to this world."""
+        scenario = shared.scenario
+        self.number = number
+        self._agenda = shared.agenda
+        self._record = shared.record
+        self._slots = shared.slots
+        self._cores = shared.cores
+        self._ended = shared.ended
+        self._rtt_s = scenario.server.rtt_s
+        self._connect_s = scenario.server.connect_s
+        self._use_s = scenario.pool.use_round_trips * scenario.server.rtt_s
+        self._cpu = scenario.server.cpu_fraction
+        self._alarms: deque[tuple[float, Visit]] = deque()
+        self._alarm_is_set = False
+        # Connects under way that the server has refused already: they hold no slot.
+        self._refused: set[int] = set()
+        self._used = (self._use_ends,)
+        self._wakes = (self._woken,)
+        self.logic = scenario.pool.logic(self, rng)
+
+    def open(self, slot: Slot, round_trips: int) -> None:
+        """Start connecting; the server may refuse, which takes as long."""
+        now = self._agenda._now
+        slot.link = self._record.open(now, NAN, self.number)
+        done = self._opened
+        if not self._slots.take():
+            self._refused.add(slot.link)
+            done = self._open_failed
+        at_s = now + round_trips * self._rtt_s + self._connect_s
+        self._agenda.call(done, at_s, (slot, slot.link))
+
+    def adopt(self, slot: Slot) -> bool:
+        """Give the slot a connection that is already open, if the server has room."""
+        now = self._agenda._now
+        if not self._slots.take():
+            return False
+        slot.link = self._record.open(NAN, now, self.number)
+        return True
+
+    def exchange(
+        self, slot: Slot, step: Step, round_trips: int, within_s: float | None = None
+    ) -> None:
+        """Let the round trips pass, or as many as fit."""
+        takes_s = round_trips * self._rtt_s
+        if takes_s == 0.0:
+            self.logic.exchanged(slot, step, True, self._agenda._now)
+            return
+        ok = within_s is None or takes_s <= within_s
+        at_s = self._agenda._now + (takes_s if within_s is None else min(takes_s, within_s))
+        self._agenda.call(self._exchanged, at_s, (slot, slot.link, step, ok))
+
+    def interrupt(self, slot: Slot) -> int:
+        """Return 0: nobody is cancelled in this world."""
+        return 0
+
+    def close(self, slot: Slot, cause: Cause) -> None:
+        """Drop the connection."""
+        record, link = self._record, slot.link
+        if link >= 0:
+            record.closed[link] = self._agenda._now
+            record.cause[link] = cause
+            slot.link = -1
+            if link in self._refused:
+                self._refused.discard(link)
+            else:
+                self._slots.give_back()
+
+    def grant(self, request: _Visit, slot: Slot) -> None:
+        """Let the request use the connection: first the server computes, then the rest."""
+        now, row = self._agenda._now, request.row
+        self._record.granted[row] = now
+        self._record.connection[row] = slot.link
+        request.callbacks = self._used
+        if self._cpu:
+            self._cores.enter(request, self._cpu * request.hold_s, now)
+        else:
+            self._agenda.push(request, now + request.hold_s + self._use_s)
+
+    def reject(self, request: _Visit, outcome: Outcome) -> None:
+        """Note the failure; the caller goes on."""
+        self._record.released[request.row] = self._agenda._now
+        self._record.outcome[request.row] = outcome
+        self._ended(request)
+
+    def finished(self, request: _Visit) -> None:
+        """Let the caller go on."""
+        self._ended(request)
+
+    def failed(self, request: _Visit) -> None:
+        """Let the caller go on; connections are not lost in this world."""
+        self._ended(request)
+
+    def ready(self, ok: bool) -> None:
+        """Do nothing: pools of this world are started, not created."""
+
+    def available(self, request: _Visit) -> None:
+        """Note when the connection can be lent again."""
+        self._record.returned[request.row] = self._agenda._now
+
+    def wake(self, request: _Visit) -> None:
+        """Let the waiter continue after what is already due."""
+        request.callbacks = self._wakes
+        self._agenda.push(request, self._agenda._now)
+
+    def alarm(self, request: _Visit, at_s: float) -> None:
+        """Set a deadline. Deadlines mostly come in order: then one event serves them all."""
+        alarms = self._alarms
+        if alarms and at_s < alarms[-1][0]:
+            self._agenda.call(self._expire_one, at_s, request)
+            return
+        alarms.append((at_s, request))
+        if not self._alarm_is_set:
+            self._alarm_is_set = True
+            self._agenda.call(self._expire_due, at_s)
+
+    def timer(self, token: object, at_s: float) -> None:
+        """Set one of the pool's own timers."""
+        self._agenda.call(self._timer, at_s, token)
+
+    def computed(self, visit: Visit) -> None:
+        """Go on after the server has computed: waiting, application, round trips."""
+        rest_s = (1.0 - self._cpu) * visit.hold_s + self._use_s
+        self._agenda.push(visit, self._agenda._now + rest_s)
+
+    def _use_ends(self, visit: Visit) -> None:
+        now = self._agenda._now
+        self._record.released[visit.row] = now
+        self._record.outcome[visit.row] = _OK
+        self.logic.release(visit, now)
+
+    def _woken(self, visit: Visit) -> None:
+        self.logic.woken(visit, self._agenda._now)
+
+    def _opened(self, event: Call) -> None:
+        slot, link = event.payload
+        if slot.link == link:
+            now = self._agenda._now
+            self._record.opened[link] = now
+            self.logic.opened(slot, now)
+
+    def _open_failed(self, event: Call) -> None:
+        slot, link = event.payload
+        if slot.link == link:
+            now = self._agenda._now
+            self._record.closed[link] = now
+            self._record.cause[link] = Cause.OPEN_FAILED
+            self._refused.discard(link)
+            slot.link = -1
+            self.logic.open_failed(slot, now)
+
+    def _exchanged(self, event: Call) -> None:
+        slot, link, step, ok = event.payload
+        if slot.link == link:
+            self.logic.exchanged(slot, step, ok, self._agenda._now)
+
+    def _timer(self, event: Call) -> None:
+        self.logic.timer(event.payload, self._agenda._now)
+
+    def _expire_one(self, event: Call) -> None:
+        if event.payload.stage in _WAITING:
+            self.logic.expired(event.payload, self._agenda._now)
+
+    def _expire_due(self, event: Call) -> None:
+        now, alarms = self._agenda._now, self._alarms
+        while alarms and (alarms[0][0] <= now or alarms[0][1].stage not in _WAITING):
+            _, visit = alarms.popleft()
+            if visit.stage in _WAITING:
+                self.logic.expired(visit, now)
+        self._alarm_is_set = bool(alarms)
+        if alarms:
+            self._agenda.call(self._expire_due, alarms[0][0])

@@ -1,0 +1,81 @@
+"""The live check from the page: the real library against a real server, to its end."""
+
+import re
+import time
+
+import psutil
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.acts import chart, settle, slider, visit
+from tests.browser.serving import Application
+
+QUICK = "duration_s=2&warm_up_s=0.5&rate=60&hold_ms=10"
+LONG = "duration_s=10&rate=60&hold_ms=10"
+END_MS = 90_000
+GONE_S_MAX = 8.0  # less than the check would have lasted
+
+
+def test_live_check_runs_to_its_end_and_lays_measured_over_simulated(page: Page, base: str) -> None:
+    visit(page, f"{base}/?{QUICK}")
+    panel = page.locator(".st-key-live-check")
+    expect(panel).to_contain_text("throw-away PostgreSQL")
+    expect(panel).to_contain_text("not offered yet")
+    panel.get_by_role("button", name="Run live check").click()
+    expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(panel).to_contain_text(re.compile("wait measured .*, simulated"), timeout=END_MS)
+    expect(chart(page, "comparison").locator(".main-svg").first).to_be_visible()
+    names = chart(page, "comparison").evaluate("node => node.data.map(trace => trace.name)")
+    assert names == ["simulated", "replayed", "measured"]
+    expect(panel.get_by_test_id("stTable")).to_have_count(2)
+    expect(panel).to_contain_text("PostgreSQL 1")
+    slider(page, "pool_size").press("ArrowRight")
+    expect(panel).to_contain_text("Settings have changed since")
+
+
+def test_live_check_of_the_http_client_runs_against_a_local_server(page: Page, base: str) -> None:
+    visit(page, f"{base}/?kind=aiohttp&{QUICK}")
+    panel = page.locator(".st-key-live-check")
+    expect(panel).to_contain_text("local HTTP server")
+    panel.get_by_role("button", name="Run live check").click()
+    expect(panel).to_contain_text(re.compile("wait measured .*, simulated"), timeout=END_MS)
+
+
+def test_live_check_can_be_cancelled_and_started_again(page: Page, base: str) -> None:
+    visit(page, f"{base}/?{LONG}")
+    panel = page.locator(".st-key-live-check")
+    panel.get_by_role("button", name="Run live check").click()
+    panel.get_by_role("button", name="Cancel").click()
+    expect(panel).to_contain_text("Cancelled")
+    settle(page)
+    panel.get_by_role("button", name="Run live check").click()
+    expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
+    panel.get_by_role("button", name="Cancel").click()
+    expect(panel).to_contain_text("Cancelled")
+
+
+def test_settings_can_be_changed_while_a_live_check_runs(page: Page, base: str) -> None:
+    visit(page, f"{base}/?{LONG}")
+    panel = page.locator(".st-key-live-check")
+    panel.get_by_role("button", name="Run live check").click()
+    expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
+    slider(page, "pool_size").press("ArrowRight")
+    expect(page).to_have_url(re.compile("pool_size=6"))
+    expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
+    panel.get_by_role("button", name="Cancel").click()
+    expect(panel).to_contain_text("Cancelled")
+
+
+def test_closing_the_tab_ends_its_live_check(
+    context: BrowserContext, application: Application
+) -> None:
+    page = context.new_page()
+    visit(page, f"{application.address}/?{LONG}")
+    page.get_by_role("button", name="Run live check").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    server = psutil.Process(application.pid)
+    assert server.children(recursive=True)
+    page.close()
+    end = time.monotonic() + GONE_S_MAX
+    while server.children(recursive=True) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert server.children(recursive=True) == []

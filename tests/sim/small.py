@@ -1,0 +1,62 @@
+"""Random scenarios of every kind that take milliseconds: few requests, few pools."""
+
+from dataclasses import replace
+from unittest import mock
+
+from hypothesis import strategies as st
+
+from pools.setting import Value
+from pools.trace import Trace
+from sim.engine import simulate
+from sim.scenario import Scenario
+from tests.pools.schedules import small_pools
+from tests.strategies import kinds, scenarios
+
+REQUESTS_MAX = 1_500
+BUSY: dict[str, tuple[Value, ...]] = {
+    "hold_ms": (1.0, 20.0, 100.0, 300.0),
+    "hold_cv": (0.0, 1.0, 3.0),
+    "think_ms": (0.0, 20.0),
+    "hosts": (1, 2),
+    "rtt_ms": (0.0, 0.5, 20.0),
+    "connect_ms": (0.0, 5.0, 100.0),
+    "cores": (1, 4),
+    "cpu_fraction": (0.0, 0.25, 1.0),
+    "max_connections": (5, 12, 100),
+    "reserved": (0, 3),
+    "other_connections": (0, 1),
+    "warm_connections": (0, 3),
+}
+
+
+@st.composite
+def small_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
+    """Draw any valid scenario, with up to 1500 requests in all and up to six pools.
+
+    Half of them have small pools and a load that fills them; the others are as wide as their
+    settings allow.
+    """
+    kind = kind or draw(kinds())
+    fixed: dict[str, Value] = {
+        "replicas": draw(st.integers(1, 2)),
+        "workers": draw(st.integers(1, 3)),
+        "replications": draw(st.integers(1, 3)),
+        "duration_s": draw(st.sampled_from([0.5, 1.0, 10.0])),
+        "warm_up_s": draw(st.sampled_from([0.0, 0.25])),
+        "spike_at_s": 0.25,
+        "spike_requests": draw(st.integers(1, 100)),
+        "rate": draw(st.sampled_from([3.0, 30.0, 100.0, 300.0])),
+        "users": draw(st.integers(1, 40)),
+    }
+    busy = draw(st.booleans())
+    if busy:
+        fixed |= {name: draw(st.sampled_from(choices)) for name, choices in BUSY.items()}
+    with mock.patch("sim.scenario.REQUESTS_MAX", REQUESTS_MAX):
+        scenario = draw(scenarios(kind, **fixed))
+    return replace(scenario, pool=draw(small_pools(kind))) if busy else scenario
+
+
+def simulate_small(scenario: Scenario, replication: int = 0) -> Trace:
+    """Simulate with the same bound on requests, for users who fail and ask again at once."""
+    with mock.patch("sim.engine.REQUESTS_MAX", REQUESTS_MAX * scenario.replications):
+        return simulate(scenario, replication)

@@ -1,0 +1,91 @@
+"""Whether a 95 % interval holds the truth 95 times in 100."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sim.engine import simulate
+from sim.estimate import BEYOND_MIN, largest_of, mean_of, percentile_of, pooled
+from sim.measure import Window, measure
+from sim.query import parse
+from sim.result import Estimate
+from sim.theory import wait_s_mean
+
+SEEDS = 300
+# Of 300 intervals that hold with probability 95 %, 270 to 297 do in all but 2 of 10 000 cases.
+COVERED = (0.90, 0.99)
+
+
+def covers(estimate: Estimate, truth: float) -> bool:
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low <= truth <= estimate.high
+
+
+def test_the_interval_of_the_mean_wait_holds_erlang_c_95_times_in_100() -> None:
+    """Seeds 1 to 300, five replications of about 500 requests each at 50 % use of two."""
+    query = (
+        "kind=asyncpg&max_size=2&min_size=2&rate=100&hold_ms=10&rtt_ms=0&cpu_fraction=0"
+        "&duration_s=6&warm_up_s=1&seed={}"
+    )
+    exact = wait_s_mean(100.0, 0.01, 2)
+    held = 0
+    for seed in range(1, SEEDS + 1):
+        scenario = parse(query.format(seed))
+        traces = [simulate(scenario, number) for number in range(scenario.replications)]
+        result = measure(traces, Window(1.0, 6.0), 2)
+        held += covers(result.wait_s.mean, exact)
+    print(f"{held} of {SEEDS} intervals hold {exact * 1e3:.3f} ms")
+    assert COVERED[0] <= held / SEEDS <= COVERED[1]
+
+
+@pytest.mark.parametrize("percentile", [50, 95, 99])
+def test_the_interval_of_a_percentile_holds_it_95_times_in_100(percentile: int) -> None:
+    """Independent exponential values, where the true percentile is known; seed 1."""
+    rng = np.random.default_rng(1)
+    exact = -math.log(1.0 - percentile / 100.0)
+    made = [[rng.exponential(size=2_000) for _ in range(5)] for _ in range(400)]
+    held = np.mean([covers(percentile_of(groups, percentile), exact) for groups in made])
+    assert COVERED[0] <= held <= COVERED[1]
+
+
+def test_the_interval_of_replication_means_is_that_of_student() -> None:
+    values = [3.0, 4.0, 8.0, 5.0]
+    estimate = mean_of(values)
+    half = stats.t.ppf(0.975, 3) * np.std(values, ddof=1) / 2.0
+    assert estimate.value == 5.0
+    assert estimate.low == pytest.approx(5.0 - half, rel=1e-3)
+    assert estimate.high == pytest.approx(5.0 + half, rel=1e-3)
+
+
+def test_the_jackknife_of_a_mean_of_equal_groups_is_the_interval_of_their_means() -> None:
+    rng = np.random.default_rng(2)
+    groups = [rng.exponential(size=50) for _ in range(6)]
+    one = pooled(groups, lambda values: float(values.mean()))
+    other = mean_of([float(group.mean()) for group in groups])
+    assert one.value == pytest.approx(other.value)
+    assert one.low == pytest.approx(other.low)
+    assert one.high == pytest.approx(other.high)
+
+
+def test_one_group_has_a_value_and_no_interval() -> None:
+    group = [np.arange(100.0)]
+    assert mean_of([3.0]) == Estimate(3.0)
+    assert percentile_of(group, 50) == Estimate(49.5)
+    assert largest_of(group) == Estimate(99.0)
+
+
+def test_no_values_are_no_value() -> None:
+    assert (
+        mean_of([math.nan]) == percentile_of([], 50) == largest_of([np.empty(0)]) == Estimate(None)
+    )
+
+
+@pytest.mark.parametrize(("percentile", "needed"), [(50, 20), (90, 100), (99, 1000)])
+def test_a_percentile_needs_ten_values_beyond_it(percentile: int, needed: int) -> None:
+    assert BEYOND_MIN == 10
+    enough, too_few = ([np.arange(float(count))] for count in (needed, needed - 1))
+    assert percentile_of(enough, percentile).value is not None
+    assert percentile_of(too_few, percentile).value is None

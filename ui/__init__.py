@@ -1,0 +1,1 @@
+"""The page: everything a browser sees. The only room that knows streamlit."""

@@ -1,0 +1,117 @@
+"""Connections by state over time, and under them the requests that wait."""
+
+from collections.abc import Sequence
+
+from sim.result import SimulationResult
+from sim.scenario import Scenario
+from ui.charts.shared import GREY, ORANGE, TEAL, VIOLET, Layout, Trace, base, faded
+from ui.plot.figure import Figure
+from ui.words import count, number
+
+WARM_UP = "rgba(128, 139, 148, 0.14)"
+HEIGHT = 440
+CAPACITY_SHOWN_UP_TO = 4.0
+
+
+def over_time(scenario: Scenario, result: SimulationResult) -> Figure:
+    """Draw connections by state, and under them the requests waiting, over one replication."""
+    line = result.timeline
+    traces = [
+        _area(line.t_s, line.in_use, "in use", TEAL, 0.55),
+        _area(line.t_s, line.opening, "opening", ORANGE, 0.85) | {"line": {"width": 0}},
+        _area(line.t_s, line.idle, "idle", GREY, 0.28),
+        _waiting(line.t_s, line.waiting),
+    ]
+    peak = max(map(sum, zip(line.in_use, line.opening, line.idle, strict=True)), default=0.0)
+    capacity = scenario.capacity
+    if capacity is not None and capacity <= CAPACITY_SHOWN_UP_TO * max(peak, 1.0):
+        traces.insert(3, _capacity_line(scenario.duration_s, capacity))
+    layout = base(f"duration {scenario.duration_s:g}") | {
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "shapes": _warm_up(scenario.warm_up_s),
+        "annotations": _warm_up_note(scenario.warm_up_s),
+        "xaxis": _time_axis(scenario.duration_s),
+        "yaxis": _count_axis("connections", [0.34, 1.0], peak),
+        "yaxis2": _count_axis("waiting", [0.0, 0.24], max(line.waiting, default=0.0)),
+    }
+    return Figure(traces, layout, _say_over_time(scenario, result), HEIGHT)
+
+
+def _area(
+    t_s: Sequence[float], values: Sequence[float], name: str, ink: str, alpha: float
+) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [round(t, 3) for t in t_s],
+        "y": list(values),
+        "stackgroup": "connections",
+        "line": {"width": 1, "color": ink},
+        "fillcolor": faded(ink, alpha),
+        "hovertemplate": "%{y:.1f} " + name + "<extra></extra>",
+    }
+
+
+def _waiting(t_s: Sequence[float], values: Sequence[float]) -> Trace:
+    filled = _area(t_s, values, "waiting", VIOLET, 0.45)
+    del filled["stackgroup"]
+    return filled | {"fill": "tozeroy", "yaxis": "y2"}
+
+
+def _capacity_line(duration_s: float, capacity: int) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"capacity {capacity}",
+        "x": [0.0, duration_s],
+        "y": [capacity, capacity],
+        "line": {"width": 1.5, "dash": "dash", "color": GREY},
+        "hoverinfo": "skip",
+    }
+
+
+def _time_axis(duration_s: float) -> Layout:
+    return {
+        "title": {"text": "time since start (s)"},
+        "range": [0.0, duration_s],
+        "anchor": "y2",
+        "unifiedhovertitle": {"text": "%{x:.2f} s"},
+    }
+
+
+def _count_axis(title: str, domain: list[float], peak: float) -> Layout:
+    return {
+        "title": {"text": title},
+        "domain": domain,
+        "rangemode": "tozero",
+        "nticks": 5,
+        "fixedrange": True,
+        **({"range": [0.0, 1.0]} if peak <= 0 else {}),
+    }
+
+
+def _warm_up(warm_up_s: float) -> list[Layout]:
+    if not warm_up_s:
+        return []
+    across = {"type": "rect", "yref": "paper", "y0": 0.0, "y1": 1.0, "x0": 0.0, "x1": warm_up_s}
+    return [across | {"fillcolor": WARM_UP, "line": {"width": 0}, "layer": "below"}]
+
+
+def _warm_up_note(warm_up_s: float) -> list[Layout]:
+    if not warm_up_s:
+        return []
+    place = {"x": 0.0, "y": 0.29, "yref": "paper", "xanchor": "left", "yanchor": "middle"}
+    return [place | {"text": "warm-up", "showarrow": False, "font": {"size": 11, "color": GREY}}]
+
+
+def _say_over_time(scenario: Scenario, result: SimulationResult) -> str:
+    limit = "no limit" if scenario.capacity is None else f"a capacity of {scenario.capacity}"
+    return (
+        f"Connections over {scenario.duration_s:g} s:"
+        f" {number(result.in_use_mean.value or 0.0)} in use on average, against {limit};"
+        f" at most {count(result.connections_max, 'connection')} open."
+        f" {number(result.waiting_mean.value or 0.0)} requests waiting on average,"
+        f" at most {number(max(result.timeline.waiting, default=0.0))}."
+    )

@@ -1,0 +1,179 @@
+"""A Setting becomes a widget: label, help, bounds and default all come from the Setting.
+
+Each widget's key is the setting's query name and it is bound to the address, so the address is
+the scenario. Values that people explore get a slider with fine steps where values are small
+and coarse ones where they are large; the rest are compact boxes.
+"""
+
+import streamlit as st
+
+from pools.kinds import KINDS
+from pools.setting import Setting, Value, settings_of
+from sim.query import KIND, all_settings
+from sim.scenario import Fleet, Scenario, Server, Workload
+from ui import state
+
+EXPLORED = ("pool_size", "max_overflow", "max_size", "min_size", "limit", "limit_per_host")
+EXPLORED_LOAD = ("rate", "users", "hold_ms")
+_SHORT, _SHORT_INSIDE = 16, 13
+_FINE_STEPS = 20
+_FINE = (1.0, 1.2, 1.5, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0)
+_COARSE = (1.0, 2.0, 5.0)
+
+
+def kind_control() -> str:
+    """Let the user choose the pool kind."""
+    chosen = st.pills(
+        KIND.query,
+        KIND.choices,
+        default=str(KIND.default),
+        required=True,
+        key=KIND.query,
+        bind="query-params",
+        help=KIND.meaning,
+    )
+    return str(chosen)
+
+
+def pool_controls(kind: str, values: dict[str, Value]) -> None:
+    """Draw the pool's own settings: sliders first, then boxes."""
+    names = [made.query for made in settings_of(KINDS[kind]).values()]
+    if not names:
+        st.caption(f"{KINDS[kind].title}: nothing to set. Every checkout opens a connection.")
+    _draw([name for name in names if name in EXPLORED], kind, values)
+    _boxes([name for name in names if name not in EXPLORED], kind, values)
+
+
+def load_controls(kind: str, values: dict[str, Value]) -> None:
+    """Draw the workload: its pattern first, because it decides what else applies."""
+    names = [made.query for made in settings_of(Workload).values()]
+    _draw(["pattern"], kind, values)
+    _draw([name for name in names if name in EXPLORED_LOAD], kind, values)
+    drawn = {"pattern", *EXPLORED_LOAD}
+    _boxes([name for name in names if name not in drawn], kind, values)
+
+
+def other_controls(kind: str, values: dict[str, Value]) -> None:
+    """Draw what is set rarely: server, fleet and the run itself, folded away."""
+    for title, owner in (("Server", Server), ("Fleet", Fleet), ("Run", Scenario)):
+        with st.expander(title):
+            names = [made.query for made in settings_of(owner).values()]
+            _boxes(names, kind, values, short=_SHORT_INSIDE)
+
+
+def help_text(known: Setting) -> str:
+    """Say what a setting means: meaning, special values, unit, bounds, default, source."""
+    special = [f"{known.spell(value)}: {means}" for value, means in known.special.items()]
+    default = f"Default {known.spell(known.default)} ({known.source})."
+    unit = f"In {known.unit}." if known.unit else ""
+    bounds = known.bounds.replace("must be ", "").capitalize() + "."
+    parts = [known.meaning, *(f"{one}." for one in special), unit, bounds, default]
+    return " ".join(part for part in parts if part)
+
+
+def spelt(known: Setting, value: Value) -> str:
+    """Write a value as its widget writes it into the address (Streamlit 1.67.0)."""
+    is_box = known.query not in (*EXPLORED, *EXPLORED_LOAD)
+    return str(value) if known.kind is float and is_box else known.spell(value)
+
+
+def ladder(known: Setting, extra: tuple[Value, ...] = ()) -> list[Value]:
+    """Return a slider's stops from low to high: every step while small, then ever coarser.
+
+    `extra` are values that must be among them, such as the one in the address.
+    """
+    low, high, step = known.low or 0.0, known.high or 0.0, known.step or 1.0
+    numbers = {low, high, *(index * step for index in range(_FINE_STEPS + 1))}
+    decade = low if 0.0 < low < step else step
+    while decade <= high:
+        factors = _COARSE if decade < step else _FINE
+        numbers |= {factor * decade for factor in factors}
+        decade *= 10.0
+    stops = {_clean(known, number) for number in numbers} | {known.default, *known.special, *extra}
+    return sorted((stop for stop in stops if known.problem(stop) is None), key=float)
+
+
+def _clean(known: Setting, value: float) -> Value:
+    return round(value) if known.kind is int else float(f"{value:.6g}")
+
+
+def _boxes(names: list[str], kind: str, values: dict[str, Value], short: int = _SHORT) -> None:
+    """Draw boxes in two columns; a name longer than `short` gets the whole width."""
+    known = all_settings(kind)
+    shown = [name for name in names if state.applies(name, kind, values)]
+    numbers = [name for name in shown if known[name].kind in (int, float)]
+    if numbers:
+        grid = st.grid(2, min_column_width=100, gap=("xsmall", "small"))
+        for name in numbers:
+            with grid.cell(column_span=1 if len(name) <= short else 2):
+                values[name] = _number(known[name])
+    for name in shown:
+        if name not in numbers:
+            values[name] = _choice(known[name])
+
+
+def _draw(names: list[str], kind: str, values: dict[str, Value]) -> None:
+    known = all_settings(kind)
+    for name in names:
+        if state.applies(name, kind, values):
+            one = known[name]
+            values[name] = _slider(one) if one.kind in (int, float) else _choice(one)
+
+
+def _slider(known: Setting) -> Value:
+    stops = ladder(known, state.candidates(known))
+    return st.select_slider(
+        _label(known),
+        stops,
+        value=known.default,
+        format_func=known.spell,
+        key=known.query,
+        bind="query-params",
+        help=help_text(known),
+    )
+
+
+def _number(known: Setting) -> Value:
+    integer = known.kind is int
+    return st.number_input(
+        _label(known),
+        min_value=_of_kind(known, known.low),
+        max_value=_of_kind(known, known.high),
+        value=_of_kind(known, known.default),
+        step=_of_kind(known, known.step),
+        format="%d" if integer else "%g",
+        key=known.query,
+        bind="query-params",
+        help=help_text(known),
+    )
+
+
+def _of_kind(known: Setting, value: object) -> int | float:
+    number = float(str(value))
+    return int(number) if known.kind is int else number
+
+
+def _choice(known: Setting) -> Value:
+    if known.kind is bool:
+        return st.toggle(
+            _label(known),
+            value=bool(known.default),
+            key=known.query,
+            bind="query-params",
+            help=help_text(known),
+        )
+    chosen = st.segmented_control(
+        _label(known),
+        known.choices,
+        default=str(known.default),
+        required=True,
+        key=known.query,
+        bind="query-params",
+        help=help_text(known),
+        width="stretch",
+    )
+    return str(chosen)
+
+
+def _label(known: Setting) -> str:
+    return known.query

@@ -1,0 +1,141 @@
+"""The live check in words and numbers: what it will do, how far it is, what it found."""
+
+from dataclasses import dataclass
+
+from pools.kinds import KINDS
+from pools.live.check import LiveCheck, Step
+from pools.live.compare import Comparison, compare
+from pools.live.plan import Plan
+from pools.live.problems import Problem
+from pools.live.report import LiveReport
+from sim.query import to_query
+from sim.scenario import Workload
+from ui.words import NOTHING, count, duration, number
+
+SET_UP_S_ABOUT = 3
+COMPARED = ("p50", "p95", "p99", "mean")
+REPLAYED = (
+    "Simulated: the same requests, with the round trip and connect time measured here. Replayed:"
+    " each also starts and holds its connection as late and as long as it really did, so what"
+    " separates it from the measurement is the model of the pool."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished check: its report, and its waits beside the simulated ones."""
+
+    report: LiveReport
+    runs: Comparison
+
+
+def outcome_of(report: LiveReport) -> Outcome:
+    """Compare a report with the simulation of the same requests."""
+    return Outcome(report, compare(report))
+
+
+def before(planned: Plan) -> str:
+    """Say what a check does and what it uses, before it starts."""
+    scenario = planned.scenario
+    seconds = round(scenario.duration_s + SET_UP_S_ABOUT)
+    most = scenario.pool.capacity
+    limit = (
+        "as many connections as the load needs"
+        if most is None
+        else f"up to {count(most, 'connection')}"
+    )
+    server = (
+        "a throw-away PostgreSQL that it starts here and removes again"
+        if scenario.pool.serves == "database"
+        else "a local HTTP server that it starts here"
+    )
+    return (
+        f"Runs the real {KINDS[scenario.pool.name].title} against {server}, in a process of its"
+        f" own: about {seconds} s, {_load(scenario.workload)}, {limit}. Then lays the measured"
+        " waits over the simulated ones."
+    )
+
+
+def _load(load: Workload) -> str:
+    steady = f"{number(load.rate_per_s)} requests a second"
+    if load.pattern != "spike":
+        return steady
+    burst = f"{count(load.spike_requests, 'request')} at once"
+    return f"{steady} and {burst}" if load.rate_per_s else burst
+
+
+def step_line(step: Step) -> str:
+    """Name a step, with the numbers it has found so far."""
+    found = ", ".join(
+        f"{name.removesuffix('_ms').replace('_', ' ')} {_plain(value)}"
+        f"{' ms' if name.endswith('_ms') else ''}"
+        for name, value in step.numbers.items()
+    )
+    return f"{step.title}: {found}" if found else step.title
+
+
+def progress_line(check: LiveCheck) -> str:
+    """Say how far a check is."""
+    return f"{check.fraction:.0%} done; it ends by itself after {check.plan.deadline_s:.0f} s."
+
+
+def problem_line(problem: Problem) -> str:
+    """Say why a check failed and what to do next."""
+    return f"{problem.cause} {problem.next_step} ({problem.code})"
+
+
+def ran_with(outcome: Outcome) -> str:
+    """Say which settings a check ran with, and on what."""
+    report = outcome.report
+    libraries = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    return (
+        f"Ran {to_query(report.scenario) or 'the defaults'}\n"
+        f"on {report.server.product} {report.server.version} ({report.server.provider}),"
+        f" {libraries}, {report.taken_at}"
+    )
+
+
+def compared(outcome: Outcome) -> dict[str, list[str]]:
+    """Return the columns of the table of waits."""
+    runs = outcome.runs
+    columns = {"measured": runs.measured, "simulated": runs.simulated, "replayed": runs.replayed}
+    cells = {
+        name: [_time(getattr(result.wait_s, row).value) for row in COMPARED]
+        for name, result in columns.items()
+    }
+    return {"wait": list(COMPARED), **cells}
+
+
+def calibration(report: LiveReport) -> dict[str, list[str]]:
+    """Return the columns of the table of costs measured without load."""
+    costs = report.calibration
+    rows = [
+        ("connect", costs.connect),
+        ("round trip", costs.rtt),
+        ("pre-ping", costs.pre_ping),
+        ("reset", costs.reset),
+    ]
+    known = [(name, cost) for name, cost in rows if cost is not None]
+    return {
+        "cost": [name for name, _ in known],
+        "median": [duration(cost.median_s) for _, cost in known],
+        "of": [str(cost.n) for _, cost in known],
+    }
+
+
+def served(outcome: Outcome) -> str:
+    """Say how many requests were counted, and how many failed."""
+    result = outcome.runs.measured
+    failed = sum(result.errors.values())
+    return (
+        f"{count(result.requests, 'request')} counted, {count(failed, 'failure')};"
+        f" the client used {outcome.report.client_cpu:.0%} of a core."
+    )
+
+
+def _time(seconds: float | None) -> str:
+    return NOTHING if seconds is None else duration(seconds)
+
+
+def _plain(value: object) -> str:
+    return number(float(value)) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,236 @@
+"""The address is the scenario: between the link, the widgets and the Scenario.
+
+The only module that touches session state and query parameters. Widgets are bound to the
+address by Streamlit; this module says which of them apply, repairs what binding alone cannot
+(a spelling it does not read, users without a pattern), and tells what a link had wrong.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pools.kinds import KINDS
+from pools.setting import InvalidSettings, Setting, Value
+from sim.presets import PRESETS, Preset
+from sim.query import KIND, all_settings, from_values, parse, to_query, to_values
+from sim.scenario import Scenario
+
+_ARRIVED = "_arrived"
+_IGNORED = "_ignored"
+PRESET = "preset"
+OWN = "Your own settings"
+_SHOWN_TEXT_MAX = 60
+_IGNORED_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """When a setting has any effect: said in words, and tested on the values chosen."""
+
+    when: str
+    test: Callable[[str, Mapping[str, Value]], bool]
+
+
+def _database(kind: str, _values: Mapping[str, Value]) -> bool:
+    return KINDS[kind].serves == "database"
+
+
+def _pattern(*names: str) -> Applies:
+    def test(_kind: str, values: Mapping[str, Value]) -> bool:
+        return values.get("pattern", "steady") in names
+
+    return Applies(f"pattern is {' or '.join(names)}", test)
+
+
+_DATABASE = Applies("the pool is a database's", _database)
+_HTTP = Applies("kind is aiohttp", lambda kind, values: not _database(kind, values))
+_KEEPS = Applies("the pool keeps connections", lambda kind, _values: kind != "sqlalchemy-null")
+APPLIES: Mapping[str, Applies] = {
+    "rate": _pattern("steady", "spike"),
+    "users": _pattern("closed"),
+    "think_ms": _pattern("closed"),
+    "spike_at_s": _pattern("spike"),
+    "spike_requests": _pattern("spike"),
+    "hosts": _HTTP,
+    "max_connections": _DATABASE,
+    "reserved": _DATABASE,
+    "other_connections": _DATABASE,
+    "warm_connections": _KEEPS,
+}
+
+
+def applies(name: str, kind: str, values: Mapping[str, Value]) -> bool:
+    """Whether a setting has any effect with this kind and these values."""
+    return name not in APPLIES or APPLIES[name].test(kind, values)
+
+
+def arrive() -> None:
+    """Read the address when a session begins: before any widget, once.
+
+    Widgets read the address themselves, but know one spelling each. What they would not read
+    and `sim.query` does (`pool_pre_ping=1`, `rate=200.0`, users without a pattern) is set here.
+    """
+    if _ARRIVED in st.session_state:
+        return
+    st.session_state[_ARRIVED] = True
+    values, ignored = read(dict(st.query_params))
+    st.session_state[_IGNORED] = ignored
+    for name, value in values.items():
+        st.session_state[name] = value
+
+
+def read(given: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
+    """Return the values a link gives, and a sentence for each parameter that it gets wrong."""
+    values: dict[str, Value] = {}
+    ignored: list[str] = []
+    kind = str(_take(KIND, given, values, ignored))
+    known = all_settings(kind)
+    for name in given:
+        if name not in known:
+            ignored.append(_unknown(name, kind))
+        elif name != KIND.query:
+            _take(known[name], given, values, ignored)
+    if "pattern" not in given and {"users", "think_ms"} & set(values):
+        values["pattern"] = "closed"
+    return values, [*ignored, *_without_effect(kind, values)]
+
+
+def _take(
+    known: Setting, given: Mapping[str, str], values: dict[str, Value], ignored: list[str]
+) -> Value:
+    """Read one parameter into `values`, or say in `ignored` why not; return what holds."""
+    name = known.query
+    if name in given:
+        try:
+            values[name] = known.parse(given[name])
+        except ValueError as broken:
+            ignored.append(f"{name} {broken}, got {given[name][:_SHOWN_TEXT_MAX]!r}.")
+    return values.get(name, known.default)
+
+
+def _unknown(name: str, kind: str) -> str:
+    shown = name[:_SHOWN_TEXT_MAX]
+    owners = [other for other in KINDS if name in all_settings(other)]
+    if owners:
+        return f"{shown} is a parameter of kind {' and '.join(owners)}, not of {kind}."
+    return f"{shown!r} is not a parameter."
+
+
+def _without_effect(kind: str, values: Mapping[str, Value]) -> Iterator[str]:
+    for name in values:
+        if not applies(name, kind, values):
+            yield f"{name} has an effect only if {APPLIES[name].when}."
+
+
+def ignored() -> tuple[str, ...]:
+    """Return what the link had wrong, one sentence each, until it is dismissed."""
+    found: list[str] = st.session_state.get(_IGNORED, [])
+    more = len(found) - _IGNORED_MAX
+    return (*found[:_IGNORED_MAX], *([f"And {more} more."] if more > 0 else []))
+
+
+def dismiss() -> None:
+    """Forget what the link had wrong."""
+    st.session_state[_IGNORED] = []
+
+
+def candidates(known: Setting) -> tuple[Value, ...]:
+    """Return values a widget must be able to hold: the one it has, and the address's."""
+    found = []
+    if known.query in st.session_state:
+        found.append(st.session_state[known.query])
+    with suppress(KeyError, ValueError):
+        found.append(known.parse(st.query_params[known.query]))
+    return tuple(value for value in found if known.problem(value) is None)
+
+
+def scenario_or_mistakes(kind: str, values: Mapping[str, Value]) -> Scenario | InvalidSettings:
+    """Build the scenario that the widgets describe, or return what does not fit together."""
+    try:
+        return from_values(kind, values)
+    except InvalidSettings as mistakes:
+        return mistakes
+
+
+def remember(name: str, value: object) -> None:
+    """Keep something for this session; never a secret."""
+    st.session_state[name] = value
+
+
+def recall(name: str) -> Any:  # noqa: ANN401  what was remembered
+    """Return what this session remembers under a name, or None."""
+    return st.session_state.get(name)
+
+
+def session_id() -> str:
+    """Return a name for this session, unknown to others."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
+
+
+def still_wanted() -> None:
+    """Stop a run whose page has moved on: Streamlit raises at any look at session state."""
+    st.session_state.get(_ARRIVED)
+
+
+def mark_preset(scenario: Scenario | None) -> str:
+    """Select the preset that the scenario is, before the preset widget is made.
+
+    Returns the name of a choice of its own if it is none of them, else nothing.
+    """
+    query = None if scenario is None else to_query(scenario)
+    name = _preset_names().get(query)
+    st.session_state[PRESET] = name or OWN
+    return "" if name else OWN
+
+
+@cache
+def _preset_names() -> Mapping[str | None, str]:
+    """Name each preset by its shortest query, which is how a scenario is recognised."""
+    return {to_query(parse(preset.query)): preset.name for preset in PRESETS}
+
+
+def apply_preset(spelt: Callable[[Setting, Value], str]) -> None:
+    """Write the preset chosen into every widget and the address: a callback.
+
+    `spelt` says how a setting's widget writes a value into the address.
+    """
+    chosen = st.session_state.get(PRESET)
+    for preset in PRESETS:
+        if preset.name == chosen:
+            apply(preset, spelt)
+
+
+def apply(preset: Preset, spelt: Callable[[Setting, Value], str]) -> None:
+    """Write a preset into every widget and the address, as one step back in history."""
+    values = to_values(parse(preset.query))
+    known = all_settings(str(values[KIND.query]))
+    for name, value in values.items():
+        st.session_state[name] = value
+    changed = {name: value for name, value in values.items() if value != known[name].default}
+    _write_address({name: spelt(known[name], value) for name, value in changed.items()})
+    dismiss()
+
+
+def _write_address(changed: Mapping[str, str]) -> None:
+    """Replace the whole query in one message to the browser, so that one step back undoes it.
+
+    Streamlit would send one message, and the browser make one history entry, for each widget
+    whose value a callback changed. Streamlit 1.67.0, runtime/state/query_params.py.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    with context.session_state.query_params() as params:
+        params.clear_with_no_forward_msg(preserve_embed=True)
+        for name, text in changed.items():
+            params.set_with_no_forward_msg(name, text)
+        params.set_initial_query_params(urlencode(changed))
+        params.set_with_no_forward_msg(PRESET, "")
+        params.remove_param(PRESET)  # sends the message

@@ -1,0 +1,26 @@
+"""What the first visitor would wait for, done before there is one."""
+
+import gc
+
+from pools.codegen import generate, targets
+from sim.run import run
+from sim.scenario import Scenario
+from sim.verdict import verdict
+from ui import charts
+from ui.panels import live, results
+from ui.plot.script import plotly_script
+
+LOADED = (live, results)
+
+
+def warm_up() -> None:
+    """Import everything, run each part once, and keep what is there out of later collections."""
+    scenario = Scenario(duration_s=2.5, replications=2)
+    result = run(scenario)
+    verdict(scenario, result)
+    charts.over_time(scenario, result)
+    charts.waits(result)
+    generate(scenario, targets(scenario.pool.name)[0].name)
+    plotly_script()
+    gc.collect()
+    gc.freeze()
