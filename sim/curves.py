@@ -17,7 +17,7 @@ def time_average(starts_s: ArrayLike, ends_s: ArrayLike, start_s: float, end_s: 
     A start of nan is no interval; an end of nan is an interval that never ends.
     """
     total = _integral(np.asarray(starts_s), np.asarray(ends_s), np.asarray([start_s, end_s]))
-    return float(total[1] - total[0]) / (end_s - start_s)
+    return max(0.0, float(total[1] - total[0])) / (end_s - start_s)
 
 
 def timeline(trace: Trace, end_s: float, bins: int = BINS) -> Timeline:
@@ -56,7 +56,8 @@ def survival(waits_s: Array, points: int = SURVIVAL_POINTS) -> Survival:
 
 
 def _averages(starts: Array, ends: Array, edges: Array) -> Array:
-    return np.diff(_integral(starts, ends, edges)) / np.diff(edges)
+    # Differences of large sums can fall short of 0 by a rounding error.
+    return np.maximum(0.0, np.diff(_integral(starts, ends, edges))) / np.diff(edges)
 
 
 def _integral(starts: Array, ends: Array, times: Array) -> Array:

@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Noisy machines make wall-clock deadlines lie. On CI the examples are the same every time.
 # `pytest --hypothesis-profile thorough` looks twenty times longer.
@@ -11,6 +11,7 @@ settings.register_profile(
     deadline=None,
     print_blob=True,
     max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     derandomize=bool(os.environ.get("CI")),
 )
 settings.register_profile("thorough", settings.get_profile("poolwise"), max_examples=1000)

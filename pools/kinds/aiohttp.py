@@ -171,11 +171,10 @@ class ConnectorLogic(HttpLogic):
         place = _place(slot)
         request, place.request = place.request, None
         self._leave(place)
-        if request is None:
-            return
-        request.slot = None
-        if request.stage is Stage.OPENING:
-            self._reject(request, Outcome.CONNECT_REFUSED)
+        if request is not None:
+            request.slot = None
+            if request.stage is Stage.OPENING:
+                self._reject(request, Outcome.CONNECT_REFUSED)
 
     def release(self, request: Request, now: float) -> None:
         """Free the place, wake a waiter, and only then put the connection aside as idle."""
@@ -288,7 +287,8 @@ class ConnectorLogic(HttpLogic):
     def _wake_one(self) -> None:
         """Wake the first waiter of a host chosen at random among those with room."""
         hosts = list(self._waiters)
-        self._rng.shuffle(hosts)
+        if len(hosts) > 1:
+            self._rng.shuffle(hosts)
         for host in hosts:
             if self._room(host) < 1:
                 continue

@@ -23,12 +23,14 @@ def connections(
     source: str,
     low: int = 0,
     special: Mapping[Value, str] | None = None,
+    query: str = "",
 ) -> Any:  # noqa: ANN401  as `setting`
     """Declare a setting that counts connections."""
     return setting(
         default,
         meaning,
         source=source,
+        query=query,
         unit="connections",
         low=low,
         high=500,

@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 45_000
 _SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
   const idle = app && app.dataset.testScriptState === 'notRunning'

@@ -1,7 +1,7 @@
 """The page in a real Chromium against a real server: fixtures, and what every test promises.
 
 Every test that takes `page` also promises: no request leaves this machine, nothing is blocked
-by the content policy, and nothing is written to the console as an error.
+by the content policy, nothing is written to the console as an error, and no exception is logged.
 """
 
 from collections.abc import Iterator
@@ -33,16 +33,17 @@ def base(application: Application) -> str:
     return application.address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for a module: Playwright keeps an event loop, in which no other test could run one."""
+    expect.set_options(timeout=PATIENCE_MS)
     with running_browser() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One context for all: it keeps the cache, so a page opens twice as fast."""
-    expect.set_options(timeout=PATIENCE_MS)
     made = browser.new_context(viewport={"width": 1440, "height": 900})
     made.set_default_timeout(PATIENCE_MS)
     made.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -51,12 +52,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, base: str) -> Iterator[Page]:
+def page(context: BrowserContext, application: Application) -> Iterator[Page]:
     opened = context.new_page()
-    complaints = watch(opened, base)
+    complaints = watch(opened, application.address)
     yield opened
     opened.close()
     assert complaints == []
+    assert application.exceptions() == ""
 
 
 def watch(page: Page, base: str) -> list[str]:

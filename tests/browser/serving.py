@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,10 +22,16 @@ OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A running application: its address and its process."""
+    """A running application: its address, its process and what it has logged."""
 
     address: str
     pid: int
+    log: Path
+
+    def exceptions(self) -> str:
+        """Return what was logged from the first traceback on; nothing if there is none."""
+        _, found, rest = self.log.read_text(errors="replace").partition("Traceback")
+        return found + rest
 
 
 @contextmanager
@@ -34,15 +41,18 @@ def running_application() -> Iterator[Application]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            _wait_until_healthy(server, f"http://127.0.0.1:{port}/_stcore/health")
-            yield Application(f"http://127.0.0.1:{port}", server.pid)
-        finally:
-            server.terminate()
-            server.wait(20)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with (
+            log.open("wb") as written,
+            subprocess.Popen(command, cwd=ROOT, stdout=written, stderr=written) as server,
+        ):
+            try:
+                _wait_until_healthy(server, f"http://127.0.0.1:{port}/_stcore/health")
+                yield Application(f"http://127.0.0.1:{port}", server.pid, log)
+            finally:
+                server.terminate()
+                server.wait(20)
 
 
 @contextmanager

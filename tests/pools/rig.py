@@ -24,7 +24,7 @@ EVENTS_MAX = 20_000
 FREES_ROOM = (Cause.OVERFLOW, Cause.ABORTED, Cause.DEAD)
 WAITING = (Stage.QUEUED, Stage.WOKEN, Stage.OPENING)
 # A robbed waiter goes back to the tail of its queue (asyncio.Queue), or to the front.
-REQUEUES_AT_FRONT = frozenset({"aiohttp"})
+REQUEUES_AT_FRONT = frozenset({"aiohttp", "httpx"})
 # aiohttp lends an idle connection without a look at its limit; each host may have idle ones.
 LENDS_IDLE_BEYOND_LIMIT = frozenset({"aiohttp"})
 

@@ -1,0 +1,1 @@
+"""The twin: the real library in virtual time, on a network and a server in memory."""

@@ -1,0 +1,123 @@
+"""Golden traces: what the libraries once decided, kept as data, so that they need not be there.
+
+`python -m tests.conformance.golden [--kind FAMILY]` plays many workloads with the installed
+libraries and keeps a few of them: those that between them expose every planted modelling
+error at least twice, and some more. A workload is kept as its seed and its trace; times in
+units of 0.1 microseconds from the start, null for never.
+"""
+
+import argparse
+import json
+import math
+import random
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pools.trace import Trace
+from tests.conformance.http_mutants import MUTANTS as HTTP_MUTANTS
+from tests.conformance.mutants import Mutant
+from tests.conformance.postgres_mutants import MUTANTS as POSTGRES_MUTANTS
+from tests.conformance.suite import FAMILIES, Played, check, draw, play_many
+
+HERE = Path(__file__).parent / "golden"
+MUTANTS: tuple[Mutant, ...] = (*POSTGRES_MUTANTS, *HTTP_MUTANTS)
+UNIT_S = 1e-7
+TRIED = 4000
+EXPOSED = 2
+MORE = 10
+REQUEST = ("outcome", "connection", "asked_s", "granted_s", "released_s", "returned_s")
+CONNECTION = ("opening_s", "opened_s", "closed_s")
+
+
+def load(family: str) -> list[Played]:
+    """Return the golden workloads of a family, with their traces."""
+    kept = json.loads((HERE / f"{family}.json").read_text(encoding="utf-8"))
+    return [Played(family, one["seed"], draw(family, one["seed"]), _trace(one), ()) for one in kept]
+
+
+def write(family: str, played: Sequence[Played]) -> None:
+    """Keep workloads and their traces, one in a line."""
+    lines = [json.dumps(_kept(one), separators=(",", ":")) for one in played]
+    HERE.mkdir(exist_ok=True)
+    (HERE / f"{family}.json").write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def choose(family: str, played: Sequence[Played], mutants: Sequence[Mutant]) -> list[Played]:
+    """Choose workloads that expose each mutant twice, few of them, and some more.
+
+    Raises ValueError with the names of mutants that too few workloads expose.
+    """
+    exposers: dict[str, list[int]] = {}
+    for one in mutants:
+        with one.planted():
+            exposers[one.name] = [
+                at for at, play in enumerate(played) if check(play.script, play.real)
+            ]
+    weak = [name for name, found in exposers.items() if len(found) < EXPOSED]
+    if weak:
+        raise ValueError(f"{family}: too few workloads expose " + "; ".join(weak))
+    chosen = set(random.Random(family).sample(range(len(played)), MORE))
+    for found in sorted(exposers.values(), key=len):
+        counts = Counter(at for others in exposers.values() for at in others)
+        best = sorted(found, key=lambda at: -counts[at])
+        missing = EXPOSED - len(chosen.intersection(found))
+        chosen.update([at for at in best if at not in chosen][: max(0, missing)])
+    return [played[at] for at in sorted(chosen)]
+
+
+def main() -> None:
+    """Play, choose and write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.golden", description=__doc__)
+    parser.add_argument("--kind", choices=FAMILIES, action="append", help="all if not given")
+    parser.add_argument("--tried", type=int, default=TRIED, help="workloads to choose from")
+    given = parser.parse_args()
+    for family in given.kind or FAMILIES:
+        played = list(play_many(family, range(given.tried)))
+        unlike = [str(one) for one in played if one.differences]
+        if unlike:
+            raise SystemExit("simulation and library differ:\n" + "\n".join(unlike))
+        mutants = [one for one in MUTANTS if one.family == family]
+        chosen = choose(family, played, mutants)
+        write(family, chosen)
+        print(f"{family}: {len(chosen)} workloads kept, {len(mutants)} mutants", flush=True)
+
+
+def _kept(one: Played) -> dict[str, object]:
+    trace = one.real
+    return {
+        "seed": one.seed,
+        "truncated": trace.truncated,
+        "requests": [
+            [_unit(getattr(trace, name)[row]) for name in REQUEST]
+            for row in range(len(trace.asked_s))
+        ],
+        "connections": [
+            [_unit(getattr(trace, name)[row]) for name in CONNECTION]
+            for row in range(len(trace.opening_s))
+        ],
+    }
+
+
+def _unit(value: float) -> int | None:
+    if isinstance(value, int):
+        return value
+    return None if math.isnan(value) else round(value / UNIT_S)
+
+
+def _trace(kept: dict[str, object]) -> Trace:
+    columns: dict[str, array] = {}
+    for names, rows in ((REQUEST, kept["requests"]), (CONNECTION, kept["connections"])):
+        for at, name in enumerate(names):
+            values = [row[at] for row in rows]
+            columns[name] = (
+                array("d", [math.nan if one is None else one * UNIT_S for one in values])
+                if name.endswith("_s")
+                else array("q", values)
+            )
+    return Trace(**columns, truncated=kept["truncated"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,431 @@
+"""Plausible mistakes in the models of asyncpg's pool and of SQLAlchemy's."""
+
+from functools import partial
+
+from pools.kinds.asyncpg import AsyncpgLogic
+from pools.kinds.base import Pool
+from pools.kinds.sqlalchemy import QueuePoolLogic, SqlalchemyQueue
+from pools.kinds.sqlalchemy_record import RecordLogic
+from pools.kinds.waiters import Waiters
+from tests.conformance.mutants import Edit, Mutant, mutant
+
+_asyncpg = partial(mutant, family="asyncpg", owner=AsyncpgLogic)
+_sqlalchemy = partial(mutant, family="sqlalchemy")
+_record = partial(mutant, family="sqlalchemy", owner=RecordLogic)
+_null = partial(mutant, family="sqlalchemy-null", owner=RecordLogic)
+
+ASYNCPG = (
+    _asyncpg(
+        "a holder is taken whether or not it has a connection",
+        method="_take",
+        words="if holder.link < 0:",
+        others="if False:",
+    ),
+    _asyncpg(
+        "the holder that was freed first is taken",
+        method="_take",
+        words="self._free.pop()",
+        others="self._free.pop(0)",
+    ),
+    _asyncpg(
+        "release() is not bounded by the acquire timeout",
+        method="_returned",
+        words="(request.timeout_s or self._timeout_s)",
+        others="NEVER",
+    ),
+    _asyncpg(
+        "the acquire timeout covers the queue only",
+        method="expired",
+        words="now >= request.expires_s",
+        others="request.slot is None",
+    ),
+    _asyncpg(
+        "an abandoned connect wakes nobody",
+        method="_abandon",
+        words="self._put(holder)",
+        others="self._free.append(holder)",
+    ),
+    _asyncpg(
+        "a failed connect wakes nobody",
+        method="open_failed",
+        words="self._put(holder)",
+        others="self._free.append(holder)",
+    ),
+    _asyncpg(
+        "a failed connect does not start the repair of the floor",
+        method="open_failed",
+        words="self._restore_floor(now)",
+        others="pass",
+    ),
+    _asyncpg(
+        "an abandoned connect does not start the repair of the floor",
+        method="_abandon",
+        words="self._restore_floor(now)",
+        others="pass",
+    ),
+    _asyncpg(
+        "min_size is not a floor",
+        method="_restore_floor",
+        words="self._repairing or",
+        others="True or",
+    ),
+    _asyncpg(
+        "the repair gives up after a failure",
+        method="open_failed",
+        words="self._world.timer(self, now + self._repair_delay_s)",
+        others="self._repairing = False",
+    ),
+    _asyncpg(
+        "the repair tries again every second",
+        method="open_failed",
+        words="2.0 * self._repair_delay_s",
+        others="self._repair_delay_s",
+    ),
+    _asyncpg(
+        "the repair begins before the waiter that was woken",
+        method="_restore_floor",
+        words="self._world.timer(self, now)",
+        others="self._repair()",
+    ),
+    _asyncpg(
+        "idle connections are closed below the floor",
+        method="timer",
+        words="> self._pool.min_size",
+        others="> -1",
+    ),
+    _asyncpg(
+        "an idle connection at the floor is looked at again",
+        method="timer",
+        words="and above_floor",
+        others="and (above_floor or self._holders.arm_idle_timer(holder, now))",
+    ),
+    _asyncpg(
+        "only a connect arms the idle timer",
+        method="exchanged",
+        words="self._holders.arm_idle_timer(holder, now)",
+        others="pass",
+    ),
+    _asyncpg(
+        "the reset does not count as a query",
+        method="_give_back",
+        words="holder.queries += 1",
+        others="pass",
+    ),
+    _asyncpg(
+        "a connection serves one query more than max_queries",
+        method="_give_back",
+        words="holder.queries >= ",
+        others="holder.queries > ",
+    ),
+    _asyncpg(
+        "every release counts as a query",
+        method="_returned",
+        words="request.queries",
+        others="1",
+    ),
+    _asyncpg(
+        "a connection being closed still counts as live",
+        method="_give_back",
+        words="self._holders.discount(holder)",
+        others="pass",
+    ),
+    _asyncpg(
+        "the close at max_queries costs no round trip",
+        method="_give_back",
+        words="CLOSE_ROUND_TRIPS",
+        others="0",
+    ),
+    _asyncpg(
+        "a reset that fails does not fail release()",
+        method="exchanged",
+        words="step is Step.RESET or (",
+        others="(",
+    ),
+    _asyncpg(
+        "release() does not wait until the query is cancelled",
+        method="interrupted",
+        words="self._world.exchange(holder, Step.CANCEL, CANCEL_ROUND_TRIPS, holder.left_s(now))",
+        others="self._give_back(holder, now)",
+    ),
+    _asyncpg(
+        "a cancelled caller waits for its release",
+        method="give_up",
+        words="request.slot.request = None",
+        others="return",
+    ),
+    _asyncpg(
+        "a lost connection does not start the repair of the floor",
+        method="lost",
+        words="self._restore_floor(now)",
+        others="pass",
+    ),
+    _asyncpg(
+        "create_pool opens its connections one after another",
+        method="_go_on_creating",
+        words="while self._to_create:",
+        others="if self._to_create:",
+    ),
+    mutant(
+        "the releaser goes on before the waiter it woke",
+        "asyncpg-loops",
+        Pool,
+        "release_hops",
+        "return 1",
+        "return 0",
+    ),
+)
+
+SQLALCHEMY = (
+    Mutant(
+        "room that comes free wakes a waiter",
+        "sqlalchemy",
+        (
+            Edit(
+                QueuePoolLogic,
+                "_forget",
+                "self._overflow -= 1",
+                "self._overflow -= 1; self._waiters.wake()",
+            ),
+            Edit(
+                QueuePoolLogic,
+                "woken",
+                "    else:\n",
+                "    elif self._has_room():\n        self._create(request, now)\n    else:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "an overflow connection's room comes free when its close begins",
+        "sqlalchemy",
+        (
+            Edit(
+                RecordLogic,
+                "_close",
+                "record.doing = Doing.CLOSE",
+                "record.doing = Doing.CLOSE; self._forget(record)",
+            ),
+            Edit(RecordLogic, "_closed", "self._forget(record)", "pass"),
+        ),
+    ),
+    _sqlalchemy(
+        "a waiter whose time is over always fails",
+        owner=QueuePoolLogic,
+        method="expired",
+        words="self._has_room()",
+        others="False",
+    ),
+    Mutant(
+        "pool_timeout covers the connect",
+        "sqlalchemy",
+        (
+            Edit(
+                QueuePoolLogic,
+                "acquire",
+                "self._create(request, now)",
+                "self._create(request, now); self._world.alarm(request, now + self._timeout_s)",
+            ),
+            Edit(
+                QueuePoolLogic,
+                "expired",
+                "if request.stage is not Stage.QUEUED or",
+                "if request.stage is Stage.OPENING:\n"
+                "        return self.give_up(request, now)\n    if",
+            ),
+        ),
+    ),
+    _sqlalchemy(
+        "the record returned last is lent",
+        owner=QueuePoolLogic,
+        method="acquire",
+        words="self._take_idle()",
+        others="self._idle.pop()",
+    ),
+    _sqlalchemy(
+        "what is beyond pool_size is closed on return",
+        owner=QueuePoolLogic,
+        method="_put",
+        words="0 < self._size <= len(self._idle)",
+        others="self._overflow > 0",
+    ),
+    _record(
+        "a failed ping condemns one connection",
+        method="exchanged",
+        words="case Doing.PING:\n            self._invalidate(record, now)",
+        others="case Doing.PING:",
+    ),
+    _record(
+        "a fresh connection is pinged",
+        method="_checkout",
+        words=" and not record.fresh",
+        others="",
+    ),
+    _record(
+        "the first ping takes three round trips",
+        method="_ping",
+        words="record.trips += 1 if",
+        others="record.trips += 0 if",
+    ),
+    _record(
+        "the ping's statement stays prepared for ever",
+        method="_ping",
+        words=" or now >= record.pinged_s + STATEMENT_LIFETIME_S",
+        others="",
+    ),
+    _record(
+        "pool_recycle counts from the last return",
+        method="release",
+        words="self._put(",
+        others="record_of(request.slot).started_s = now; self._put(",
+    ),
+    _record(
+        "pool_recycle counts from the end of the connect",
+        method="opened",
+        words="record = record_of(slot)",
+        others="record = record_of(slot); record.started_s = now",
+    ),
+    _record(
+        "a new record is lent untested",
+        method="_connected",
+        words="was_new and",
+        others="False and",
+    ),
+    _record(
+        "a reconnected record is tested again",
+        method="_connected",
+        words="was_new and",
+        others="",
+    ),
+    _record(
+        "a record that cannot reconnect is dropped",
+        method="_fail",
+        words="record.is_new",
+        others="True",
+    ),
+    _record(
+        "connections do not wait for the first to be initialised",
+        method="opened",
+        words="if self._initialised:",
+        others="if self._initialised or self._mutex:",
+    ),
+    _record(
+        "initialising takes nine round trips",
+        method="_initialise",
+        words="INITIALISE_ROUND_TRIPS",
+        others="9",
+    ),
+    _record(
+        "a dead connection found in use condemns only itself",
+        method="broke",
+        words="self._invalidate(record, now)",
+        others="pass",
+    ),
+    _record(
+        "every dead connection condemns the pool anew",
+        method="_invalidate",
+        words="self._invalidated_s < record.started_s",
+        others="True",
+    ),
+    _record(
+        "a query that is cancelled leaves its connection usable",
+        method="interrupted",
+        words="self._discard(record_of(request.slot), now, CANCEL_ROUND_TRIPS)",
+        others="self._put(record_of(request.slot), request)",
+    ),
+    _record(
+        "a failed initialisation condemns nothing",
+        method="exchanged",
+        words="not in UNNOTICED_ROUND_TRIPS",
+        others="is None",
+    ),
+    _record(
+        "every failed initialisation condemns the pool",
+        method="exchanged",
+        words="not in UNNOTICED_ROUND_TRIPS",
+        others="is not None",
+    ),
+    _record(
+        "who waits for the initialisation is cancelled at once",
+        method="give_up",
+        words="self._mutex.remove(record)\n            self._discard(record, now)",
+        others="self._mutex.remove(record); self._world.close(record, Cause.ABORTED)\n"
+        "            self._fail(record, Outcome.CANCELLED)",
+    ),
+    _record(
+        "leaving `async with` can be cancelled",
+        method="give_up",
+        words="case Doing.CLOSE if request.explicit:",
+        others="case Doing.CLOSE:",
+    ),
+    _record(
+        "closing before a replacement costs no round trip",
+        method="_checkout",
+        words="CLOSE_ROUND_TRIPS",
+        others="0",
+    ),
+    _record(
+        "a cancelled ping sends no ROLLBACK",
+        method="give_up",
+        words="1 <= done < record.trips - 1",
+        others="False",
+    ),
+    _record(
+        "a cancelled connection is closed at once",
+        method="_discard",
+        words="elif cancel_trips:",
+        others="elif False:",
+    ),
+    mutant(
+        "a robbed waiter keeps its place",
+        "sqlalchemy-loops",
+        Waiters,
+        "join",
+        "    request.stage = Stage.QUEUED\n    self.append(request)",
+        "    queue = self.appendleft if request.stage is Stage.WOKEN else self.append\n"
+        "    request.stage = Stage.QUEUED\n    queue(request)",
+    ),
+    mutant(
+        "who closes explicitly goes on after the waiter it woke",
+        "sqlalchemy-loops",
+        SqlalchemyQueue,
+        "release_hops",
+        "0 if explicit else 1",
+        "1",
+    ),
+    mutant(
+        "who leaves `async with` goes on before the waiter it woke",
+        "sqlalchemy-loops",
+        SqlalchemyQueue,
+        "release_hops",
+        "0 if explicit else 1",
+        "0",
+    ),
+)
+
+NULL = (
+    _null("closing costs no round trip", method="_close", words="CLOSE_ROUND_TRIPS", others="0"),
+    _null(
+        "a dead connection found in use condemns only itself",
+        method="broke",
+        words="self._invalidate(record, now)",
+        others="pass",
+    ),
+    _null(
+        "a new connection is lent untested",
+        method="_connected",
+        words="was_new and",
+        others="False and",
+    ),
+    _null(
+        "connections do not wait for the first to be initialised",
+        method="opened",
+        words="if self._initialised:",
+        others="if self._initialised or self._mutex:",
+    ),
+    _null(
+        "a failed initialisation is not tried again",
+        method="exchanged",
+        words="self._initialised = ok",
+        others="self._initialised = True",
+    ),
+)
+MUTANTS = ASYNCPG + SQLALCHEMY + NULL
