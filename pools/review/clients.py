@@ -1,0 +1,60 @@
+"""Settings of HTTP clients that are not the connector's own: timeouts, and httpx's limits."""
+
+import ast
+
+from pools.review.draft import NOTED, Draft
+from pools.review.made import Made, made
+from pools.review.syntax import last_name
+from pools.review.things import HTTP, HTTPX_TIMEOUT, LIMITS, TIMEOUT, thing
+from pools.review.tree import Module
+
+_HTTPX_TIMEOUTS = {"pool": "pool_timeout", "connect": "connect_timeout"}
+
+
+def read_client_timeout(draft: Draft) -> None:
+    """Take the session's ClientTimeout, whose `connect` bounds the wait for a place."""
+    module = draft.module
+    for one in [t for t in made(module, TIMEOUT) if _is_session_wide(module, t)][:1]:
+        for name, node in one.arguments.items():
+            if name == "connect":
+                draft.take("connect_timeout", node)
+            elif name in NOTED:
+                draft.note(name, node)
+
+
+def read_httpx(draft: Draft, client: Made) -> None:
+    """Take an AsyncClient's Limits, and of its timeout what bounds waiting and connecting."""
+    limits = _given(draft.module, client, "limits", LIMITS)
+    for name, node in limits.arguments.items() if limits is not None else ():
+        if name in draft.known:
+            draft.take(name, node)
+    whole = client.arguments.get("timeout")
+    if whole is None:
+        return
+    timeout = _given(draft.module, client, "timeout", HTTPX_TIMEOUT)
+    for short, name in _HTTPX_TIMEOUTS.items():
+        # A number alone stands for all of httpx's timeouts.
+        arguments = {"timeout": whole} if timeout is None else timeout.arguments
+        given = arguments.get(short, arguments.get("timeout"))
+        if name in draft.known and given is not None:
+            draft.take(name, given)
+
+
+def _given(module: Module, client: Made, name: str, what: str) -> Made | None:
+    """Return the Limits or Timeout that a client is given, directly or through a name."""
+    node: ast.expr | None = client.arguments.get(name)
+    for one in made(module, what):
+        if node is one.call or (node is not None and last_name(node) == one.name != ""):
+            return one
+    return None
+
+
+def _is_session_wide(module: Module, one: Made) -> bool:
+    """Whether a ClientTimeout is given to a session, directly or through a name."""
+    for session in made(module, HTTP):
+        given = session.arguments.get("timeout")
+        if given is one.call:
+            return True
+        if given is not None and thing(module, given) == TIMEOUT and last_name(given) == one.name:
+            return True
+    return False
