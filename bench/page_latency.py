@@ -2,15 +2,18 @@
 
 A press is timed from the key event in the page to the frame after the last chart that it
 changes has been drawn anew. "new" values are simulated; "seen" ones come from
-the cache. `--presses N` (default 12).
+the cache; "alone" is the simulation without a page. `--presses N` (default 12).
 """
 
 import argparse
 import statistics
+import time
 from collections.abc import Sequence
 
 from playwright.sync_api import Browser, Page
 
+from sim.query import parse
+from sim.run import run
 from tests.browser.acts import settle, slider, visit
 from tests.browser.serving import running_application, running_browser
 
@@ -53,6 +56,17 @@ def measure(browser: Browser, address: str, presses: int) -> dict[str, list[floa
     return found
 
 
+def simulation_alone(presses: int) -> list[float]:
+    """Time the simulation of the same values without a page, in ms."""
+    times = []
+    for size in range(6, 6 + presses):
+        scenario = parse(f"pool_size={size}&seed={SEEDS[0]}")
+        begun = time.perf_counter()
+        run(scenario)
+        times.append(1e3 * (time.perf_counter() - begun))
+    return times
+
+
 def row(name: str, times_ms: Sequence[float]) -> str:
     """Return one line of the table."""
     p90 = statistics.quantiles(times_ms, n=10)[8]
@@ -69,6 +83,7 @@ def main() -> None:
     presses = parser.parse_args().presses
     with running_application() as application, running_browser() as browser:
         found = measure(browser, application.address, presses)
+    found["alone"] = simulation_alone(presses)
     print(f"{'value':<8}{'presses':>8}{'median ms':>12}{'p90':>8}{'max':>8}")
     for name, times_ms in found.items():
         print(row(name, times_ms))

@@ -45,6 +45,10 @@ class Stage(Enum):
     ENDED = "ended"
 
 
+# Until Python 3.11 a look-up in the class takes 0.1 microseconds; each request needs ten.
+NEW, QUEUED, WOKEN, OPENING, HOLDING, RETURNING, ENDED = Stage
+
+
 class Slot:
     """A place for one connection in a pool. `link` is the row of its connection, or -1."""
 

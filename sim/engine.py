@@ -58,7 +58,6 @@ class Run:
             for number in range(scenario.fleet.pools)
         ]
         self._tick = tick
-        self._until_tick = _TICK_EVERY
         self._outstanding = 0
         self._expects_more = True
         self._truncated = ""
@@ -83,13 +82,14 @@ class Run:
 
     def ask(self, now: float, visit: Visit) -> None:
         """Put one request to its pool."""
-        self._until_tick -= 1
-        if not self._until_tick:
-            self._until_tick = _TICK_EVERY
-            if self._tick is not None:
-                self._tick()
+        if not visit.row % _TICK_EVERY:
+            self._ticks()
         self._outstanding += 1
         visit.world.logic.acquire(visit, now)
+
+    def _ticks(self) -> None:
+        if self._tick is not None:
+            self._tick()
 
     def ended(self, visit: Visit) -> None:
         """Note that a caller has its answer and has released what it held."""
@@ -117,7 +117,7 @@ class Run:
             world.logic.start(0.0, self.scenario.warm_connections)
 
     def _feed(self, rows: Iterator[tuple[float, float, int, int]]) -> None:
-        agenda, worlds, ask = self.agenda, self.worlds, self.ask
+        agenda, worlds = self.agenda, self.worlds
         first = next(rows, None)
         if first is None:
             self.no_more()
@@ -133,9 +133,13 @@ class Run:
             else:
                 event.callbacks, event.payload = callbacks, upcoming
                 agenda.push(event, upcoming[0])
-            visit = Visit(count, worlds[pool], hold_s, host, -1)
+            world = worlds[pool]
+            visit = Visit(count, world, hold_s, host, -1)
             count += 1
-            ask(at_s, visit)
+            if not count % _TICK_EVERY:
+                self._ticks()
+            self._outstanding += 1
+            world.logic.acquire(visit, at_s)
 
         callbacks = (arrive,)
         agenda.call(arrive, first[0], first)

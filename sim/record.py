@@ -31,10 +31,12 @@ class Record:
     def reserve(self, asked: list[float], pool: list[int]) -> None:
         """Make the rows of all requests at once, where they are known in advance."""
         count = len(asked)
-        self.asked, self.pool = asked, pool
-        self.granted, self.released, self.returned = ([NAN] * count for _ in range(3))
-        self.outcome = [_UNFINISHED] * count
-        self.connection = [-1] * count
+        self.asked += asked
+        self.pool += pool
+        for times in (self.granted, self.released, self.returned):
+            times.extend([NAN] * count)
+        self.outcome += [_UNFINISHED] * count
+        self.connection += [-1] * count
 
     def ask(self, now: float, pool: int) -> int:
         """Add a row for a request and return its number."""

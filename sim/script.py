@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pools.kinds import Pool
 
 # Times that are multiples of this add up exactly, in whatever order.
-GRAIN_S = 2.0**-30
+GRAIN_S = 2.0**-40
 
 
 def exact(seconds: float) -> float:

@@ -76,8 +76,10 @@ class Cores:
         """Start computing for a job."""
         self._advance(now)
         self._sequence += 1
-        heappush(self._jobs, (self._virtual_s + demand_s, self._sequence, job))
-        self._arm(now)
+        entry = (self._virtual_s + demand_s, self._sequence, job)
+        heappush(self._jobs, entry)
+        if self._jobs[0] is entry:  # else whoever is first leaves no sooner than before
+            self._arm(now)
 
     def drop(self, job: Any, now: float) -> None:  # noqa: ANN401
         """Stop computing for a job that was cancelled."""
@@ -93,12 +95,16 @@ class Cores:
         return 1.0 if count <= self._cores else self._cores / count
 
     def _advance(self, now: float) -> None:
-        if self._jobs:
-            self._virtual_s += (now - self._last_s) * self._rate()
+        count = len(self._jobs)
+        if count > self._cores:
+            self._virtual_s += (now - self._last_s) * (self._cores / count)
+        elif count:
+            self._virtual_s += now - self._last_s
         self._last_s = now
 
     def _arm(self, now: float) -> None:
-        due_s = now + max(0.0, self._jobs[0][0] - self._virtual_s) / self._rate()
+        left_s = self._jobs[0][0] - self._virtual_s
+        due_s = now + left_s / self._rate() if left_s > 0.0 else now
         if self._grain_s:
             due_s = math.ceil(due_s / self._grain_s) * self._grain_s
         if due_s < self._due_s:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pools.protocol import Request, Slot, Stage, Step
+from pools.protocol import NEW, OPENING, QUEUED, WOKEN, Request, Slot, Step
 from pools.trace import Cause, Outcome
 from sim.agenda import Agenda, Call
 from sim.record import NAN, Record
 from sim.scenario import Scenario
 from sim.stations import Cores, Slots
 
-_WAITING = (Stage.QUEUED, Stage.WOKEN, Stage.OPENING)
+_WAITING = (QUEUED, WOKEN, OPENING)
 _OK = int(Outcome.OK)
 # Every request of this world is a Visit; checking that each time would cost 3 % of a run.
 _Visit: TypeAlias = Any
@@ -33,7 +33,7 @@ class Visit(Request):
         self.host = host
         self.timeout_s = None
         self.expires_s = math.inf
-        self.stage = Stage.NEW
+        self.stage = NEW
         self.slot = None
         self.world = world
         self.hold_s = hold_s
@@ -60,10 +60,14 @@ class PoolWorld:
         scenario = shared.scenario
         self.number = number
         self._agenda = shared.agenda
-        self._record = shared.record
+        self._record = record = shared.record
+        self._granted, self._released = record.granted, record.released
+        self._returned, self._outcome = record.returned, record.outcome
+        self._connection = record.connection
         self._slots = shared.slots
         self._cores = shared.cores
         self._ended = shared.ended
+        self.finished: Callable[[_Visit], None] = shared.ended
         self._rtt_s = scenario.server.rtt_s
         self._connect_s = scenario.server.connect_s
         self._use_s = scenario.pool.use_round_trips * scenario.server.rtt_s
@@ -72,6 +76,9 @@ class PoolWorld:
         self._alarm_is_set = False
         # Connects under way that the server has refused already: they hold no slot.
         self._refused: set[int] = set()
+        # A waiter that is woken while nothing else is due runs on without an event.
+        self._may_run_on = False
+        self._runs_on: Visit | None = None
         self._used = (self._use_ends,)
         self._wakes = (self._woken,)
         self.logic = scenario.pool.logic(self, rng)
@@ -125,23 +132,20 @@ class PoolWorld:
 
     def grant(self, request: _Visit, slot: Slot) -> None:
         """Let the request use the connection: first the server computes, then the rest."""
-        now, row = self._agenda._now, request.row
-        self._record.granted[row] = now
-        self._record.connection[row] = slot.link
+        agenda, row = self._agenda, request.row
+        now = agenda._now
+        self._granted[row] = now
+        self._connection[row] = slot.link
         request.callbacks = self._used
         if self._cpu:
             self._cores.enter(request, self._cpu * request.hold_s, now)
         else:
-            self._agenda.push(request, now + request.hold_s + self._use_s)
+            agenda.push(request, now + request.hold_s + self._use_s)
 
     def reject(self, request: _Visit, outcome: Outcome) -> None:
         """Note the failure; the caller goes on."""
         self._record.released[request.row] = self._agenda._now
         self._record.outcome[request.row] = outcome
-        self._ended(request)
-
-    def finished(self, request: _Visit) -> None:
-        """Let the caller go on."""
         self._ended(request)
 
     def failed(self, request: _Visit) -> None:
@@ -153,12 +157,17 @@ class PoolWorld:
 
     def available(self, request: _Visit) -> None:
         """Note when the connection can be lent again."""
-        self._record.returned[request.row] = self._agenda._now
+        self._returned[request.row] = self._agenda._now
 
     def wake(self, request: _Visit) -> None:
         """Let the waiter continue after what is already due."""
-        request.callbacks = self._wakes
-        self._agenda.push(request, self._agenda._now)
+        agenda = self._agenda
+        if self._may_run_on and agenda._queue[0][0] > agenda._now:
+            self._may_run_on = False
+            self._runs_on = request
+        else:
+            request.callbacks = self._wakes
+            agenda.push(request, agenda._now)
 
     def alarm(self, request: _Visit, at_s: float) -> None:
         """Set a deadline. Deadlines mostly come in order: then one event serves them all."""
@@ -181,10 +190,15 @@ class PoolWorld:
         self._agenda.push(visit, self._agenda._now + rest_s)
 
     def _use_ends(self, visit: Visit) -> None:
-        now = self._agenda._now
-        self._record.released[visit.row] = now
-        self._record.outcome[visit.row] = _OK
+        now, row = self._agenda._now, visit.row
+        self._released[row] = now
+        self._outcome[row] = _OK
+        self._may_run_on = bool(self._agenda._queue)
         self.logic.release(visit, now)
+        self._may_run_on = False
+        woken, self._runs_on = self._runs_on, None
+        if woken is not None:
+            self.logic.woken(woken, now)
 
     def _woken(self, visit: Visit) -> None:
         self.logic.woken(visit, self._agenda._now)

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pools.kinds.base import connections, seconds
 from pools.kinds.http import CONNECT_ROUND_TRIPS, HttpLogic, HttpPool
-from pools.protocol import PoolLogic, Request, Slot, Stage, World
+from pools.protocol import ENDED, HOLDING, OPENING, QUEUED, WOKEN, PoolLogic, Request, Slot, World
 from pools.setting import setting
 from pools.trace import Cause, Outcome
 
@@ -117,7 +117,8 @@ class ConnectorLogic(HttpLogic):
 
     def start(self, now: float, warm: int) -> None:
         """Put `warm` idle connections to the first host into the connector."""
-        for _ in range(0 if self._force_close else min(warm, self._limit or warm)):
+        most = min(warm, self._limit or warm, self._host_limit or warm)
+        for _ in range(0 if self._force_close else most):
             place = Place(0)
             if self._world.adopt(place):
                 self._rest(place, now)
@@ -144,7 +145,7 @@ class ConnectorLogic(HttpLogic):
         One that ended in the meantime loses the wake-up: aiohttp wakes nobody else.
         """
         self._forget_queue(request.host)
-        if request.stage is not Stage.WOKEN:
+        if request.stage is not WOKEN:
             self._reject(request, self._ends.pop(request.row))
         elif not self._never_overtakes and self._room(request.host) <= 0:
             self._queue(request, at_front=True)
@@ -163,7 +164,7 @@ class ConnectorLogic(HttpLogic):
     def opened(self, slot: Slot, now: float) -> None:
         """Hand the new connection to who opened it."""
         request = slot.request
-        if request is not None and request.stage is Stage.OPENING:
+        if request is not None and request.stage is OPENING:
             self._grant(request, _place(slot))
 
     def open_failed(self, slot: Slot, now: float) -> None:
@@ -173,7 +174,7 @@ class ConnectorLogic(HttpLogic):
         self._leave(place)
         if request is not None:
             request.slot = None
-            if request.stage is Stage.OPENING:
+            if request.stage is OPENING:
                 self._reject(request, Outcome.CONNECT_REFUSED)
 
     def release(self, request: Request, now: float) -> None:
@@ -254,7 +255,7 @@ class ConnectorLogic(HttpLogic):
         place = Place(request.host)
         place.request = request
         request.slot = place
-        request.stage = Stage.OPENING
+        request.stage = OPENING
         self._in_use += 1
         self._in_use_of[request.host] += 1
         self._world.open(place, CONNECT_ROUND_TRIPS)
@@ -262,11 +263,11 @@ class ConnectorLogic(HttpLogic):
     def _grant(self, request: Request, place: Place) -> None:
         place.request = request
         request.slot = place
-        request.stage = Stage.HOLDING
+        request.stage = HOLDING
         self._world.grant(request, place)
 
     def _queue(self, request: Request, at_front: bool) -> None:
-        request.stage = Stage.QUEUED
+        request.stage = QUEUED
         waiters = self._waiters.setdefault(request.host, OrderedDict())
         waiters[request.row] = request
         if at_front:
@@ -295,18 +296,18 @@ class ConnectorLogic(HttpLogic):
             waiters = self._waiters[host]
             while waiters:
                 _, request = waiters.popitem(last=False)
-                if request.stage is Stage.QUEUED:
-                    request.stage = Stage.WOKEN
+                if request.stage is QUEUED:
+                    request.stage = WOKEN
                     self._world.wake(request)
                     return
 
     def _cancel(self, request: Request, outcome: Outcome, now: float) -> None:
         """Let the request end in its own next turn: several timeouts may be due at once."""
-        if request.stage is Stage.WOKEN:
+        if request.stage is WOKEN:
             self._ends[request.row] = outcome
         else:
             self._world.timer(partial(self._end, request, outcome), now)
-        request.stage = Stage.ENDED
+        request.stage = ENDED
 
     def _end(self, request: Request, outcome: Outcome | None, now: float) -> None:
         if request.slot is not None:

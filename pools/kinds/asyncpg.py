@@ -19,14 +19,25 @@ from pools.kinds.base import (
     seconds,
 )
 from pools.kinds.waiters import Waiters
-from pools.protocol import PoolLogic, Request, Slot, Stage, Step, World
+from pools.protocol import (
+    HOLDING,
+    OPENING,
+    QUEUED,
+    RETURNING,
+    WOKEN,
+    PoolLogic,
+    Request,
+    Slot,
+    Step,
+    World,
+)
 from pools.setting import Mistake, setting
 from pools.trace import Cause, Outcome
 
 RESET_ROUND_TRIPS = 1
 REPAIR_DELAY_S, REPAIR_DELAY_S_MAX = 1.0, 60.0
 _DEFAULT = "asyncpg's default"
-_WAITING = (Stage.QUEUED, Stage.WOKEN, Stage.OPENING)
+_WAITING = (QUEUED, WOKEN, OPENING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +167,7 @@ class AsyncpgLogic:
 
     def woken(self, request: Request, now: float) -> None:
         """Take a holder, or queue at the tail if a newcomer took it first."""
-        if request.stage is not Stage.WOKEN:
+        if request.stage is not WOKEN:
             if self._free:
                 self._waiters.wake()
         elif self._free:
@@ -171,7 +182,7 @@ class AsyncpgLogic:
 
     def give_up(self, request: Request, now: float) -> None:
         """Forget a cancelled request; a release goes on behind its caller's back."""
-        if request.slot is not None and request.stage is Stage.RETURNING:
+        if request.slot is not None and request.stage is RETURNING:
             request.slot.request = None
             self._waiters.finish(request)
         else:
@@ -288,16 +299,16 @@ class AsyncpgLogic:
         if holder.link >= 0:
             self._grant(request, holder)
         else:
-            request.stage = Stage.OPENING
+            request.stage = OPENING
             self._world.open(holder, POSTGRES_CONNECT_ROUND_TRIPS)
 
     def _grant(self, request: Request, holder: Holder) -> None:
         holder.idle_until_s = NEVER
-        request.stage = Stage.HOLDING
+        request.stage = HOLDING
         self._world.grant(request, holder)
 
     def _abandon(self, request: Request, outcome: Outcome, now: float) -> None:
-        if request.stage is Stage.OPENING:
+        if request.stage is OPENING:
             holder = holder_of(request.slot)
             holder.detach()
             self._world.close(holder, Cause.ABORTED)
@@ -307,7 +318,7 @@ class AsyncpgLogic:
             self._waiters.reject(request, outcome)
 
     def _returned(self, request: Request, now: float) -> Holder:
-        request.stage = Stage.RETURNING
+        request.stage = RETURNING
         holder = holder_of(request.slot)
         holder.queries += request.queries
         holder.until_s = now + (request.timeout_s or self._timeout_s)

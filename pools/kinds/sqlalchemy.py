@@ -12,13 +12,13 @@ from typing import ClassVar
 
 from pools.kinds.base import Pool, connections, seconds
 from pools.kinds.sqlalchemy_record import PING_ROUND_TRIPS, Record, RecordLogic
-from pools.protocol import PoolLogic, Request, Stage, World
+from pools.protocol import NEW, QUEUED, WOKEN, PoolLogic, Request, World
 from pools.setting import Mistake, setting
 from pools.trace import Cause, Outcome
 
 _DEFAULT = "SQLAlchemy's default"
 # A waiter whose time is over fails even if it was woken in this instant; `woken` passes it on.
-_IN_QUEUE = (Stage.QUEUED, Stage.WOKEN)
+_IN_QUEUE = (QUEUED, WOKEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ class QueuePoolLogic(RecordLogic):
 
     def woken(self, request: Request, now: float) -> None:
         """Take the record put back, or queue at the tail if a newcomer took it first."""
-        if request.stage is not Stage.WOKEN:
+        if request.stage is not WOKEN:
             if self._idle:
                 self._waiters.wake()
         elif self._idle:
@@ -149,7 +149,7 @@ class QueuePoolLogic(RecordLogic):
         """Fail the waiter, unless room came free unnoticed: then it connects after all."""
         if request.stage not in _IN_QUEUE or now < request.expires_s:
             return
-        request.stage = Stage.NEW
+        request.stage = NEW
         if self._has_room():
             self._create(request, now)
         else:

@@ -14,7 +14,7 @@ from enum import Enum
 
 from pools.kinds.base import CANCEL_ROUND_TRIPS, CLOSE_ROUND_TRIPS, POSTGRES_CONNECT_ROUND_TRIPS
 from pools.kinds.waiters import Waiters
-from pools.protocol import Request, Slot, Stage, Step, World
+from pools.protocol import HOLDING, OPENING, RETURNING, Request, Slot, Step, World
 from pools.trace import Cause, Outcome
 
 INITIALISE_ROUND_TRIPS = 10
@@ -161,12 +161,12 @@ class RecordLogic:
 
     def release(self, request: Request, now: float) -> None:
         """Take a record back."""
-        request.stage = Stage.RETURNING
+        request.stage = RETURNING
         self._put(record_of(request.slot), request)
 
     def broke(self, request: Request, now: float) -> None:
         """Condemn the whole pool: whoever is next replaces its connection."""
-        request.stage = Stage.RETURNING
+        request.stage = RETURNING
         record = record_of(request.slot)
         self._invalidate(record, now)
         self._world.close(record, Cause.DEAD)
@@ -174,7 +174,7 @@ class RecordLogic:
 
     def interrupted(self, request: Request, now: float) -> None:
         """Cancel the query on the server, then throw the connection away."""
-        request.stage = Stage.RETURNING
+        request.stage = RETURNING
         self._discard(record_of(request.slot), now, CANCEL_ROUND_TRIPS)
 
     def lost(self, slot: Slot, now: float) -> None:
@@ -216,7 +216,7 @@ class RecordLogic:
 
     def _connect(self, record: Record, now: float) -> None:
         if record.request is not None:
-            record.request.stage = Stage.OPENING
+            record.request.stage = OPENING
         record.started_s = now
         record.fresh = True
         record.dead = False
@@ -261,11 +261,11 @@ class RecordLogic:
         if record.link < 0:
             self._connect(record, now)
         elif -1.0 < self._recycle_s < age_s or self._invalidated_s > record.started_s:
-            request.stage = Stage.OPENING
+            request.stage = OPENING
             record.doing = Doing.REPLACE
             self._world.exchange(record, Step.CLOSE, CLOSE_ROUND_TRIPS, CLOSE_TIMEOUT_S)
         elif self._pre_ping and not record.fresh:
-            request.stage = Stage.OPENING
+            request.stage = OPENING
             self._ping(record, now)
         else:
             self._grant(record)
@@ -287,7 +287,7 @@ class RecordLogic:
         record.doing = Doing.NOTHING
         request = record.request
         if request is not None:
-            request.stage = Stage.HOLDING
+            request.stage = HOLDING
             self._world.grant(request, record)
 
     def _fail(self, record: Record, outcome: Outcome) -> None:
@@ -333,7 +333,7 @@ class RecordLogic:
             return
         self._world.close(record, Cause.ABORTED)
         request = record.request
-        if request is not None and request.stage is Stage.RETURNING:
+        if request is not None and request.stage is RETURNING:
             self._put(record, request)
         else:
             self._fail(record, Outcome.CANCELLED)

@@ -7,7 +7,7 @@ Source: CPython 3.11 asyncio/queues.py (Queue.get, _wakeup_next).
 
 from collections import deque
 
-from pools.protocol import Request, Stage, World
+from pools.protocol import ENDED, QUEUED, WOKEN, Request, World
 from pools.trace import Outcome
 
 
@@ -21,32 +21,32 @@ class Waiters(deque[Request]):
 
     def join(self, request: Request) -> None:
         """Let a request wait behind all others, also if it was woken in vain."""
-        request.stage = Stage.QUEUED
+        request.stage = QUEUED
         self.append(request)
 
     def wake(self) -> None:
         """Wake the first that still waits; it continues after what is already due."""
         while self:
             request = self.popleft()
-            if request.stage is Stage.QUEUED:
-                request.stage = Stage.WOKEN
+            if request.stage is QUEUED:
+                request.stage = WOKEN
                 self._world.wake(request)
                 return
 
     def reject(self, request: Request, outcome: Outcome) -> None:
         """End a request without a connection."""
-        request.stage = Stage.ENDED
+        request.stage = ENDED
         request.slot = None
         self._world.reject(request, outcome)
 
     def finish(self, request: Request) -> None:
         """Let a request's release return."""
-        request.stage = Stage.ENDED
+        request.stage = ENDED
         request.slot = None
         self._world.finished(request)
 
     def fail(self, request: Request) -> None:
         """Let a request's release raise."""
-        request.stage = Stage.ENDED
+        request.stage = ENDED
         request.slot = None
         self._world.failed(request)

@@ -129,6 +129,20 @@ def test_charts_follow_the_theme_without_a_rerun_and_keep_contrast(page: Page, b
             assert _contrast(line, scheme["background"]) >= 3.0
 
 
+def test_theme_can_be_chosen_in_the_menu_and_charts_follow(browser: Browser, base: str) -> None:
+    context = browser.new_context(color_scheme="light")
+    page = context.new_page()
+    visit(page, base)
+    before = _colours(page)
+    page.get_by_role("button", name="Main menu").click()
+    page.get_by_role("menuitemradio", name="Dark").click()
+    page.wait_for_timeout(1500)
+    after = _colours(page)
+    assert _luminance(after["background"]) < 0.05 < _luminance(before["background"])
+    assert _contrast(after["text"], after["background"]) >= 4.5
+    context.close()
+
+
 def _x_range(page: Page) -> list[float]:
     found = chart(page, "over-time").evaluate("node => node._fullLayout.xaxis.range.slice()")
     return [float(one) for one in found]

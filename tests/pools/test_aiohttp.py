@@ -37,6 +37,11 @@ def test_no_host_has_more_than_limit_per_host(pool: AiohttpConnector, schedule: 
     schedule.drive(pool, within)
 
 
+@pytest.mark.parametrize("limits", [{"limit": 2}, {"limit_per_host": 2}])
+def test_no_more_are_warm_than_the_connector_could_have_opened(limits: dict[str, int]) -> None:
+    assert rig_of(warm=5, **limits).idle == 2
+
+
 def test_a_waiter_for_a_full_host_does_not_hold_up_another_host() -> None:
     rig = rig_of(limit=10, limit_per_host=1)
     rig.ask(0.0, 1.0, host=0)
