@@ -76,10 +76,12 @@ class AsyncpgAdapter(Adapter):
         self.server.kill(which)
 
     def close(self) -> None:
-        """Terminate the pools."""
+        """Terminate the pools, and let the server drop what is left."""
         for pool in self.pools:
             with contextlib.suppress(asyncpg.InterfaceError):
                 pool.terminate()
+        while self.server.live:
+            self.server.kill(0)
 
     def outcome_of(self, error: Exception, note: Note) -> Outcome:
         """Tell the acquire timeout from other failures."""

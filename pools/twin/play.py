@@ -82,14 +82,22 @@ class _Stage:
         for kill in script.kills:
             self._at(kill.at_s, self.adapter.kill, kill.which)
         self._at(script.limit_s, self._stop, f"stopped at {script.limit_s:g} s")
-        why = await self._over
-        if not why:
-            await asyncio.sleep(script.drain_s)
-        wires = [wire for wire in self._network.wires if wire.carries_requests]
-        trace = trace_of(self._notes, wires, script.zero_s, self._loop.time(), why)
+        try:
+            why = await self._over
+            if not why:
+                await asyncio.sleep(script.drain_s)
+            wires = [wire for wire in self._network.wires if wire.carries_requests]
+            end_s = self._loop.time()
+            return trace_of(self._notes, wires, script.zero_s, end_s, why)
+        finally:
+            await self._clear_up(opening)
+
+    async def _clear_up(self, opening: "asyncio.Task[None]") -> None:
+        """Leave nothing open, so that no library complains when it is forgotten."""
+        for task in (opening, *self._callers):
+            task.cancel()
         self.adapter.close()
-        await asyncio.sleep(10.0 * script.costs.latency_s)
-        return trace
+        await asyncio.sleep(10.0 * self._script.costs.latency_s)
 
     def _at(self, at_s: float, call: Callable[..., object], *arguments: object) -> None:
         self._loop.call_at(self._script.zero_s + at_s, call, *arguments)
@@ -147,7 +155,11 @@ class _Stage:
         note = Note(self._loop, pool)
         self._notes.append(note)
         if self._tick is not None and len(self._notes) % TICK_EVERY == 0:
-            self._tick(len(self._notes))
+            try:
+                self._tick(len(self._notes))
+            except Exception as cancelled:  # noqa: BLE001  comes out of play
+                if not self._over.done():
+                    self._over.set_exception(cancelled)
         return note
 
     async def _ask(self, ask: Ask, note: Note) -> None:

@@ -1,0 +1,146 @@
+"""Asking the real library about a scenario: the page's question and the command line's."""
+
+import json
+import math
+
+import pytest
+
+import pools.twin.ask
+from pools.trace import Outcome
+from pools.twin.__main__ import agreement, main
+from pools.twin.ask import ask, without_prelude
+from sim.__main__ import main as simulate_command
+from sim.engine import simulate
+from sim.query import parse
+from sim.script_of import script_of
+
+SMALL = "duration_s=3&warm_up_s=0&replications=1"
+SCENARIOS = {
+    "queue": "rate=200&pool_size=2&max_overflow=1",
+    "ping and recycle": "rate=60&pool_size=2&pool_pre_ping=true&pool_recycle=1",
+    "last in first out": "rate=100&pool_use_lifo=true",
+    "timeouts": "rate=300&pool_size=2&max_overflow=0&pool_timeout=0.1",
+    "refused": "rate=200&pool_size=6&max_connections=5&reserved=1",
+    "fleet": "rate=200&replicas=2&workers=2&pool_size=1&max_overflow=1&max_connections=9",
+    "spike": "pattern=spike&rate=50&spike_at_s=1&spike_requests=40&hold_cv=0&rtt_ms=0",
+    "warm": "rate=100&warm_connections=4&connect_ms=50",
+    "users": "users=20&think_ms=0&hold_cv=0",
+    "null": "kind=sqlalchemy-null&rate=60",
+    "asyncpg": "kind=asyncpg&rate=200&max_size=4&min_size=1",
+    "asyncpg timeouts": "kind=asyncpg&rate=300&max_size=2&min_size=2&acquire_timeout=0.05",
+    "asyncpg warm": "kind=asyncpg&rate=100&min_size=0&warm_connections=3&connect_ms=50",
+    "asyncpg users": "kind=asyncpg&users=30&think_ms=5&max_size=4&min_size=4&workers=2",
+    "asyncpg ages": "kind=asyncpg&rate=5&min_size=1&max_inactive_connection_lifetime=1",
+    "aiohttp": "kind=aiohttp&rate=200&limit=4&hosts=3&limit_per_host=2",
+    "aiohttp warm": "kind=aiohttp&rate=100&limit=4&warm_connections=2",
+}
+
+
+@pytest.mark.parametrize("query", SCENARIOS.values(), ids=SCENARIOS)
+def test_every_request_goes_the_same_way(query: str) -> None:
+    report = ask(parse(f"{query}&{SMALL}"))
+    assert report.requests > 10
+    assert report.identical_requests == report.requests
+
+
+@pytest.mark.parametrize(
+    "query", ["rate=150&pool_size=3", "kind=asyncpg&rate=150&max_size=4&min_size=4"]
+)
+def test_a_script_simulates_as_its_scenario_does(query: str) -> None:
+    """Mean waits within 5 %: jitter, and statements that cannot be shorter than a round trip."""
+    scenario = parse(f"{query}&rtt_ms=0.1&duration_s=20&warm_up_s=0&replications=1")
+    plain, report = simulate(scenario), ask(scenario)
+    assert len(report.simulated.asked_s) == len(plain.asked_s)
+
+    def mean_wait_s(trace: object) -> float:
+        rows = zip(trace.granted_s, trace.asked_s, strict=True)  # type: ignore[attr-defined]
+        return sum(got - asked for got, asked in rows) / len(plain.asked_s)
+
+    assert mean_wait_s(report.simulated) == pytest.approx(mean_wait_s(plain), rel=0.05)
+
+
+def test_warm_connections_are_open_when_the_run_begins_and_not_counted() -> None:
+    scenario = parse(f"rate=20&warm_connections=3&connect_ms=500&{SMALL}")
+    report = ask(scenario)
+    assert min(report.trace.asked_s) >= 0.0
+    assert sum(opened_s < 0.0 for opened_s in report.trace.opened_s) == 3
+    assert max(report.trace.granted_s[row] - report.trace.asked_s[row] for row in range(3)) < 0.1
+
+
+def test_only_so_many_requests_are_played_and_the_report_says_so() -> None:
+    report = ask(parse(f"rate=200&{SMALL}"), requests_max=50)
+    assert report.requests == 50
+    assert any("first 50 requests" in note for note in report.notes)
+
+
+def test_progress_is_told_and_asking_can_be_cancelled() -> None:
+    class Cancelled(Exception):
+        pass
+
+    told: list[tuple[int, int]] = []
+
+    def tick(done: int, expected: int) -> None:
+        told.append((done, expected))
+        if done >= 200:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        ask(parse(f"kind=asyncpg&rate=300&{SMALL}"), tick)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert all(done <= expected for done, expected in told)
+
+
+def test_the_versions_asked_are_those_installed() -> None:
+    report = ask(parse(f"kind=asyncpg&rate=10&{SMALL}"))
+    assert agreement(report).startswith(f"{report.requests} of {report.requests} requests: same")
+    assert set(report.versions) == {"asyncpg"}
+
+
+def test_a_pool_that_cannot_be_made_is_said_and_not_hidden() -> None:
+    """asyncpg's create_pool fails when the server has no room for min_size."""
+    report = ask(parse(f"kind=asyncpg&rate=10&min_size=5&max_connections=3&reserved=1&{SMALL}"))
+    assert report.requests == 0
+    assert any("not ready" in note for note in report.notes)
+
+
+def test_a_hold_never_lasts_less_than_a_round_trip() -> None:
+    script = script_of(parse(f"rate=100&rtt_ms=20&hold_ms=1&{SMALL}"))
+    uses = [one.use for one in script.asks]
+    assert all(use.work_s is not None and use.work_s >= 0.0 for use in uses)
+
+
+def test_requests_of_a_script_ask_at_different_instants() -> None:
+    script = script_of(parse(f"pattern=spike&spike_at_s=1&spike_requests=500&rate=0&{SMALL}"))
+    times = [one.at_s for one in script.asks]
+    assert len(set(times)) == len(times) == 500
+    assert times == sorted(times)
+
+
+def test_the_command_answers_with_the_keys_of_the_simulation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    query = f"kind=asyncpg&rate=50&{SMALL}"
+    assert main([query, "--json"]) == 0
+    real = json.loads(capsys.readouterr().out)
+    assert simulate_command([query, "--json"]) == 0
+    simulated = json.loads(capsys.readouterr().out)
+    assert set(real) - set(simulated) == {"identical_requests", "asked_requests", "versions"}
+    assert set(simulated) <= set(real)
+    assert real["identical_requests"] == real["asked_requests"] > 0
+    assert main([query]) == 0
+    assert "same connection, same time (asyncpg" in capsys.readouterr().out
+
+
+def test_the_command_says_every_mistake_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pool_size=-7&colour=red"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_prelude_is_left_out_of_a_trace() -> None:
+    script = script_of(parse(f"rate=20&warm_connections=2&{SMALL}"))
+    whole = pools.twin.play.play(script)
+    kept = without_prelude(whole)
+    assert len(whole.asked_s) - len(kept.asked_s) == 2
+    assert len(kept.opening_s) == len(whole.opening_s)
+    assert all(outcome == Outcome.OK for outcome in kept.outcome)
+    assert not any(map(math.isnan, kept.returned_s))
