@@ -8,7 +8,6 @@ from that Scenario and its result.
 import streamlit as st
 
 from pools.setting import InvalidSettings, Value
-from sim.presets import PRESETS
 from sim.query import KIND, parse, to_query
 from sim.result import SimulationResult
 from sim.run import run
@@ -19,6 +18,7 @@ from ui.panels import header, results
 from ui.panels.budget import budget
 from ui.panels.code import code
 from ui.panels.live import live
+from ui.panels.preset import preset
 from ui.panels.share import share
 
 ABOUT = """**Poolwise** simulates Python connection pools, checks them live and writes their code.
@@ -48,23 +48,6 @@ def choose() -> Scenario | InvalidSettings:
     with preset_place:
         preset(chosen if isinstance(chosen, Scenario) else None)
     return chosen
-
-
-def preset(scenario: Scenario | None) -> None:
-    """Offer the presets, and say of the one in force when to use it and where it is from."""
-    names = [one.name for one in PRESETS]
-    own = state.mark_preset(scenario)
-    chosen = st.selectbox(
-        "Preset",
-        [own, *names] if own else names,
-        key=state.PRESET,
-        on_change=state.apply_preset,
-        args=(controls.spelt,),
-        help="Scenarios to start from. Choosing one replaces all settings.",
-    )
-    for one in PRESETS:
-        if one.name == chosen:
-            st.caption(f"{one.when}  \nSource: {one.source}.")
 
 
 def see(scenario: Scenario, result: SimulationResult) -> None:
