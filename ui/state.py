@@ -49,7 +49,7 @@ def _pattern(*names: str) -> Applies:
 
 
 _DATABASE = Applies("the pool is a database's", _database)
-_HTTP = Applies("kind is aiohttp", lambda kind, values: not _database(kind, values))
+_HTTP = Applies("the pool is an HTTP client's", lambda kind, values: not _database(kind, values))
 _KEEPS = Applies("the pool keeps connections", lambda kind, _values: kind != "sqlalchemy-null")
 APPLIES: Mapping[str, Applies] = {
     "rate": _pattern("steady", "spike"),

@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 SUFFIX = ".jinja"
 POOL = "@pool"
+HTTP = "@http"
+HTTP_CLIENTS = ("aiohttp", "httpx")
 # What the code for each kind imports or, as SQLAlchemy its driver, has imported.
 POOL_LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": ("sqlalchemy", "asyncpg"),
@@ -67,7 +69,12 @@ class Target:
         """Return what its code for a kind imports, or has imported."""
         found: list[str] = []
         for name in self._libraries:
-            found += POOL_LIBRARIES[kind] if name == POOL else (name,)
+            if name == POOL:
+                found += POOL_LIBRARIES[kind]
+            elif name == HTTP:
+                found.append(kind if kind in HTTP_CLIENTS else HTTP_CLIENTS[0])
+            else:
+                found.append(name)
         return tuple(dict.fromkeys(found))
 
     def runs_with(self) -> tuple[str, ...]:

@@ -5,11 +5,21 @@ from collections.abc import Mapping
 from pools.kinds.aiohttp import AiohttpConnector
 from pools.kinds.asyncpg import AsyncpgPool
 from pools.kinds.base import Pool
+from pools.kinds.httpx import HttpxPool
 from pools.kinds.sqlalchemy import SqlalchemyQueue
 from pools.kinds.sqlalchemy_null import SqlalchemyNull
 
 KINDS: Mapping[str, type[Pool]] = {
-    kind.name: kind for kind in (SqlalchemyQueue, SqlalchemyNull, AsyncpgPool, AiohttpConnector)
+    kind.name: kind
+    for kind in (SqlalchemyQueue, SqlalchemyNull, AsyncpgPool, AiohttpConnector, HttpxPool)
 }
 
-__all__ = ["KINDS", "AiohttpConnector", "AsyncpgPool", "Pool", "SqlalchemyNull", "SqlalchemyQueue"]
+__all__ = [
+    "KINDS",
+    "AiohttpConnector",
+    "AsyncpgPool",
+    "HttpxPool",
+    "Pool",
+    "SqlalchemyNull",
+    "SqlalchemyQueue",
+]

@@ -34,7 +34,7 @@ ODD_QUERIES = {
         "limit=0&limit_per_host=500&force_close=true&connect_timeout=0.05",
         "limit=500&keepalive_timeout=0.0001&connect_timeout=300",
     ),
-    "httpx": ("max_connections=0&pool_timeout=0&connect_timeout=0", "max_connections=500"),
+    "httpx": ("pool_connections=0&pool_timeout=0&connect_timeout=0", "pool_connections=500"),
 }
 OLDER = Options(python="3.11", sqlalchemy="2.0", asyncpg="0.31")
 NEWER = Options(python="3.13", show_defaults=False, service='Ünïcode \'n "quotes"')

@@ -38,13 +38,20 @@ from sqlalchemy import text
 from main import Connection, Http, Session, app
 
 
+async def fetch(http, url):
+    if hasattr(http, "aclose"):  # httpx
+        return (await http.get(url)).text
+    async with http.get(url) as response:
+        return await response.text()
+
+
 @app.get("/later")
 async def work_later(request: Request, url: str):
     async def work():
-        async with request.state.http.get(url), request.state.pool.acquire() as connection:
+        async with request.state.pool.acquire() as connection:
+            await fetch(request.state.http, url)
             await connection.fetchval("SELECT 1")
-        async with request.state.http.get(url):
-            pass
+        await fetch(request.state.http, url)
 
     request.state.work.start(work())
     return {}
@@ -53,16 +60,15 @@ async def work_later(request: Request, url: str):
 @app.get("/hold")
 async def hold(connection: Connection, session: Session, http: Http, url: str):
     await session.scalar(text("SELECT 1"))
-    async with http.get(url):
-        return {}
+    await fetch(http, url)
+    return {}
 
 
 @app.get("/all")
 async def use_all(session: Session, connection: Connection, http: Http, url: str):
     by_session = await session.scalar(text("SELECT 20"))
     by_connection = await connection.fetchval("SELECT 22")
-    async with http.get(url) as response:
-        return {"sum": by_session + by_connection, "text": await response.text()}
+    return {"sum": by_session + by_connection, "text": await fetch(http, url)}
 
 
 @app.get("/pid")
@@ -75,8 +81,8 @@ async def stream(connection: Connection, http: Http, url: str):
     answer = await show_connection(connection)
 
     async def body():
-        async with http.get(url):
-            yield json.dumps(answer)
+        await fetch(http, url)
+        yield json.dumps(answer)
 
     return StreamingResponse(body(), media_type="application/json")
 """

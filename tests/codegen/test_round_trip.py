@@ -13,6 +13,7 @@ from unittest import mock
 
 import aiohttp
 import asyncpg
+import httpx
 import pytest
 import sqlalchemy
 from hypothesis import given
@@ -64,9 +65,14 @@ def with_url() -> contextlib.AbstractContextManager[Any]:
 def hear_engine(scenario: Scenario, target: str) -> tuple[AsyncEngine, dict[str, Any]]:
     made = module_for(scenario, target)
     with with_url(), listening(made, "create_async_engine") as heard:
-        engine = made.create_engine()
+        engine = made.create_engine(*primary_of(made))
     [arguments] = heard
     return engine, arguments
+
+
+def primary_of(made: types.ModuleType) -> tuple[Any, ...]:
+    """Return what the code for several databases has to be told, for the first of them."""
+    return (made.DATABASES["primary"],) if hasattr(made, "DATABASES") else ()
 
 
 class Lender:
@@ -83,8 +89,9 @@ class Lender:
 def hear_pool(scenario: Scenario, target: str) -> tuple[dict[str, Any], dict[str, Any]]:
     async def run() -> None:
         with contextlib.suppress(Heard):
-            async with made.open_pool():
-                pass
+            if hasattr(made, "open_pool"):
+                await made.open_pool().__aenter__()
+            await made.create_pool(*primary_of(made))
         with contextlib.suppress(Heard):
             async with made.acquire(lender):
                 pass
@@ -124,27 +131,34 @@ def same(heard: dict[str, Any], pool: Pool, *, but: tuple[str, ...] = ()) -> Non
     }
 
 
-def given_each_target(kind: str, function: str) -> Callable[[Any], Any]:
-    """Draw a scenario of a kind, and one of its targets that has the function."""
-    names = modules_with(kind, function)
+def given_each_target(kind: str, *functions: str) -> Callable[[Any], Any]:
+    """Draw a scenario of a kind, and one of its targets that has one of the functions."""
+    names = [name for one in functions for name in modules_with(kind, one)]
     drawn = given(scenario=scenarios(kind), target=st.sampled_from(names))
     return lambda test: examples(60)(drawn(test))
 
 
-def check_connect_arguments(arguments: list[str], scenario: Scenario) -> None:
+def check_connect_arguments(arguments: dict[str, Any], scenario: Scenario, target: str) -> None:
     limits = timeouts(scenario)
-    assert arguments["timeout"] == limits.connect_s
-    assert arguments["command_timeout"] == limits.command_s
-    said = dict(arguments["server_settings"])
+    assert arguments.pop("timeout") == limits.connect_s
+    assert arguments.pop("command_timeout") == limits.command_s
+    said = dict(arguments.pop("server_settings"))
     assert said.pop("application_name")
-    assert said == limits.server_settings
-    assert all(isinstance(value, str) for value in arguments["server_settings"].values())
+    assert all(isinstance(value, str) for value in said.values())
+    if target == "databases":
+        assert said.pop("default_transaction_read_only") == "off"
+    if target == "pgbouncer":
+        # It refuses the settings, and its transactions outlive no prepared statement.
+        assert (said, arguments.pop("statement_cache_size")) == ({}, 0)
+    else:
+        assert said == limits.server_settings
+    assert not arguments
 
 
 @given_each_target("sqlalchemy", "create_engine")
 def test_sqlalchemy_engine_hears_the_scenario(scenario: Scenario, target: str) -> None:
     engine, heard = hear_engine(scenario, target)
-    check_connect_arguments(heard.pop("connect_args"), scenario)
+    check_connect_arguments(heard.pop("connect_args"), scenario, target)
     assert issubclass(heard.pop("poolclass", AsyncAdaptedQueuePool), AsyncAdaptedQueuePool)
     same(heard, scenario.pool)
     assert isinstance(engine.pool, AsyncAdaptedQueuePool)
@@ -154,18 +168,21 @@ def test_sqlalchemy_engine_hears_the_scenario(scenario: Scenario, target: str) -
 @given_each_target("sqlalchemy-null", "create_engine")
 def test_null_pool_engine_hears_no_pool_settings(scenario: Scenario, target: str) -> None:
     engine, heard = hear_engine(scenario, target)
-    check_connect_arguments(heard.pop("connect_args"), scenario)
+    check_connect_arguments(heard.pop("connect_args"), scenario, target)
     assert issubclass(heard.pop("poolclass"), NullPool)
     assert not heard
     assert isinstance(engine.pool, NullPool)
 
 
-@given_each_target("asyncpg", "open_pool")
+@given_each_target("asyncpg", "open_pool", "create_pool")
 def test_asyncpg_pool_hears_the_scenario(scenario: Scenario, target: str) -> None:
     created, acquired = hear_pool(scenario, target)
     assert inspect.iscoroutinefunction(created.pop("init"))
-    names = ("timeout", "command_timeout", "server_settings")
-    check_connect_arguments({name: created.pop(name) for name in names}, scenario)
+    assert ("reset" in created) == (target == "pgbouncer")
+    created.pop("reset", None)
+    names = {"timeout", "command_timeout", "server_settings", "statement_cache_size"}
+    given_names = names & set(created)
+    check_connect_arguments({name: created.pop(name) for name in given_names}, scenario, target)
     created["init_size"] = -1 if created["init_size"] is None else created["init_size"]
     wait_s = acquired.get("timeout")
     assert wait_s is None or wait_s > 0
@@ -187,6 +204,33 @@ def test_aiohttp_connector_hears_the_scenario(scenario: Scenario, target: str) -
     same(heard | connector, scenario.pool, but=("version", *but))
 
 
+def hear_httpx(scenario: Scenario, target: str) -> dict[str, Any]:
+    """Return the pool's settings as the client's transport and the client itself have them."""
+
+    async def run() -> httpx.Timeout:
+        async with made.open_http() as client:
+            limit_s: httpx.Timeout = client.timeout
+            return limit_s
+
+    made = module_for(scenario, target)
+    with listening(httpx, "Limits") as limits, listening(httpx, "AsyncClient") as clients:
+        heard_s = asyncio.run(run())
+    [heard], [client] = limits, clients
+    assert set(client) == {"limits", "timeout"}
+    assert heard_s.read == heard_s.write == timeouts(scenario).http_total_s
+    assert all(one is None or one > 0 for one in (heard_s.pool, heard_s.connect))
+    return heard | {
+        "max_connections": heard["max_connections"] or 0,
+        "pool_timeout": heard_s.pool or 0.0,
+        "connect_timeout": heard_s.connect or 0.0,
+    }
+
+
+@given_each_target("httpx", "open_http")
+def test_httpx_client_hears_the_scenario(scenario: Scenario, target: str) -> None:
+    same(hear_httpx(scenario, target), scenario.pool)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_application_gives_the_other_pools_their_own_defaults(kind: str) -> None:
     scenario = Scenario(pool=KINDS[kind]())
@@ -197,7 +241,9 @@ def test_application_gives_the_other_pools_their_own_defaults(kind: str) -> None
         created, acquired = hear_pool(scenario, "fastapi")
         assert (created["min_size"], created["max_size"]) == (0, 10)
         assert acquired == {"timeout": 30.0}
-    if kind != "aiohttp":
+    if kind == "httpx":
+        same(hear_httpx(scenario, "fastapi"), scenario.pool)
+    elif kind != "aiohttp":
         connector, _ = hear_http(scenario, "fastapi")
         assert connector["limit"] == 100
 

@@ -92,6 +92,9 @@ def _invitation(scenario: Scenario) -> None:
     except InvalidSettings as refused:
         st.caption(f"Not possible with these settings: {refused}")
         return
+    except LiveCheckFailed as failed:
+        st.caption(words.problem_line(failed.problem))
+        return
     st.markdown(words.before(planned))
     if planned.notes:
         with st.expander(f"What differs from the settings: {len(planned.notes)}"):
