@@ -29,7 +29,9 @@ def instance_of(module: Module, node: ast.expr, depth: int = 0) -> ast.ClassDef 
         return owner
     value = single(module, node)
     if value is not None:
-        return instance_of(module, value, depth + 1)
+        owner = instance_of(module, value, depth + 1)
+    if owner is not None:
+        return owner
     bindings = module.lookup(node.id, node)
     annotation = getattr(bindings[0].node, "annotation", None) if len(bindings) == 1 else None
     return module.class_named(annotation) if annotation is not None else None
@@ -45,6 +47,26 @@ def single(module: Module, node: ast.Name) -> ast.expr | None:
     """Return the one expression that a name is assigned, if it is one."""
     bindings = module.lookup(node.id, node)
     return bindings[0].value if len(bindings) == 1 and bindings[0].how == "assign" else None
+
+
+def constructed_with(
+    module: Module, owner: ast.ClassDef, name: str, instance: ast.expr | None = None
+) -> list[ast.expr]:
+    """Return what calls of a class give for one of its fields, in source order.
+
+    Only the call that made `instance`, if the text says which it was.
+    """
+    declared = [s.target for s in owner.body if isinstance(s, ast.AnnAssign)]
+    fields = [target.id for target in declared if isinstance(target, ast.Name)]
+    own = single(module, instance) if isinstance(instance, ast.Name) else instance
+    calls = [own] if isinstance(own, ast.Call) else module.called(owner.name)[:BINDINGS_MAX]
+    found = []
+    for call in calls:
+        if module.class_named(call.func) is owner:
+            given = dict(zip(fields, call.args, strict=False))
+            given |= {k.arg: k.value for k in call.keywords if k.arg is not None}
+            found += [given[name]] if name in given else []
+    return found
 
 
 def stored_on_self(module: Module, owner: ast.ClassDef, name: str) -> list[ast.expr]:

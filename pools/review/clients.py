@@ -3,6 +3,7 @@
 import ast
 
 from pools.review.draft import NOTED, Draft
+from pools.review.finding import Shown
 from pools.review.made import Made, made
 from pools.review.syntax import last_name
 from pools.review.things import HTTP, HTTPX_TIMEOUT, LIMITS, TIMEOUT, thing
@@ -25,9 +26,8 @@ def read_client_timeout(draft: Draft) -> None:
 def read_httpx(draft: Draft, client: Made) -> None:
     """Take an AsyncClient's Limits, and of its timeout what bounds waiting and connecting."""
     limits = _given(draft.module, client, "limits", LIMITS)
-    for name, node in limits.arguments.items() if limits is not None else ():
-        if name in draft.known:
-            draft.take(name, node)
+    if limits is not None:
+        _read_limits(draft, limits)
     whole = client.arguments.get("timeout")
     if whole is None:
         return
@@ -38,6 +38,26 @@ def read_httpx(draft: Draft, client: Made) -> None:
         given = arguments.get(short, arguments.get("timeout"))
         if name in draft.known and given is not None:
             draft.take(name, given)
+
+
+def _read_limits(draft: Draft, limits: Made) -> None:
+    """Take what Limits() is given. Alone it has no limits at all, unlike the client's default."""
+    for name, node in limits.arguments.items():
+        if name in draft.known and not _is_none(node):
+            draft.take(name, node)
+    if limits.is_open:
+        draft.ask("Limits", limits.call, "more limits come from where the text does not show them")
+        return
+    place, how = draft.module.place(limits.call), "not limited by Limits()"
+    for name in ("max_connections", "max_keepalive_connections"):
+        known = draft.known[name]
+        none = next(iter(known.special), known.high)
+        if _is_none(limits.arguments.get(name)) and none is not None:
+            draft.found[known.query] = Shown(int(none), place, how)
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
 def _given(module: Module, client: Made, name: str, what: str) -> Made | None:

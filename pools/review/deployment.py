@@ -168,7 +168,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _unquoted(value: str) -> str:
-    value = re.sub(r"\s+#.*$", "", value).strip()
+    value = re.sub(r"(?<=\s)[#;].*$", "", value).strip()
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 

@@ -19,6 +19,7 @@ from sim.query import all_settings, from_values, to_values
 from sim.scenario import Fleet, Scenario
 
 PASTED = "pasted"
+_NOT_IN_CODE = frozenset({"version"})
 PLAIN_STATEMENTS_MAX = 1_000
 _RELEVANT = re.compile(
     r"sqlalchemy|sqlmodel|asyncpg|aiohttp|httpx|tenacity|backoff|stamina|uvicorn|gunicorn|workers"
@@ -62,18 +63,17 @@ def read(
 def scenario_of(reading: Reading, base: Scenario, kind: str | None = None) -> Scenario:
     """Return `base` with the settings of a reading, of its pool of `kind` if one is named.
 
-    Settings of a pool that the text does not give take the library's defaults. Raises
-    InvalidSettings if they cannot stand together.
+    Settings of a pool that the text does not give take the library's defaults; the library's
+    version, which no code says, stays. Raises InvalidSettings if they cannot stand together.
     """
     chosen = kind or reading.kind or base.pool.name
-    values = {name: shown.value for name, shown in _found_for(reading, kind).items()}
-    pool_names = {s.query for s in settings_of(type(base.pool)).values()}
-    is_same = reading.kind is None and chosen == base.pool.name
-    kept = {n: v for n, v in to_values(base).items() if is_same or n not in pool_names}
-    known = all_settings(chosen)
-    return from_values(
-        chosen, {n: v for n, v in (kept | values).items() if n in known and n != "kind"}
-    )
+    given = {name: shown.value for name, shown in _found_for(reading, kind).items()}
+    values = to_values(base)
+    if chosen != base.pool.name or reading.kind is not None:
+        own = {known.query for known in settings_of(type(base.pool)).values()}
+        values = {n: v for n, v in values.items() if n not in own - _NOT_IN_CODE}
+    known = all_settings(chosen).keys() - {"kind"}
+    return from_values(chosen, {n: v for n, v in (values | given).items() if n in known})
 
 
 def _found_for(reading: Reading, kind: str | None) -> dict[str, Shown]:

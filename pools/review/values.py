@@ -7,7 +7,13 @@ Unknown, with the reason in words that quote no string of the text.
 
 import ast
 
-from pools.review.classes import field_default, instance_of, single, stored_on_self
+from pools.review.classes import (
+    constructed_with,
+    field_default,
+    instance_of,
+    single,
+    stored_on_self,
+)
 from pools.review.readers import dotted, read_call, read_item
 from pools.review.syntax import Function, arguments_of, is_self, last_name, store_key
 from pools.review.tree import BINDINGS_MAX, Binding, Module
@@ -229,16 +235,19 @@ def _attribute(module: Module, node: ast.Attribute, depth: int) -> Answer:
     if owner is None:
         whose = dotted(node) or node.attr
         return Unknown(f"{whose} is not in the text")
-    return _of_class(module, owner, node.attr, depth)
+    return _of_class(module, owner, node.attr, depth, node.value)
 
 
-def _of_class(module: Module, owner: ast.ClassDef, name: str, depth: int) -> Answer:
+def _of_class(
+    module: Module, owner: ast.ClassDef, name: str, depth: int, instance: ast.expr | None = None
+) -> Answer:
     inner = [*stored_on_self(module, owner, name)]
     if inner:
         return _agreed([evaluate(module, value, depth) for value in inner], name)
     for binding in module.bound.get(owner, {}).get(name, ()):
         if binding.value is None:
-            return Unknown(f"{owner.name}.{name} has no default")
+            given = constructed_with(module, owner, name, instance)
+            return _constructed(module, owner, name, given, depth)
         answer = evaluate(module, field_default(binding.value), depth)
         if isinstance(answer, Known):
             return Known(answer.value, answer.node, answer.how or f"default of {owner.name}.{name}")
@@ -248,6 +257,19 @@ def _of_class(module: Module, owner: ast.ClassDef, name: str, depth: int) -> Ans
         if inherited is not None and inherited is not owner and depth < DEPTH_MAX:
             return _of_class(module, inherited, name, depth + 1)
     return Unknown(f"{owner.name}.{name} is not in the text")
+
+
+def _constructed(
+    module: Module, owner: ast.ClassDef, name: str, given: list[ast.expr], depth: int
+) -> Answer:
+    """Take what the first instance is made with; of several databases, that is the primary."""
+    if not given:
+        return Unknown(f"{owner.name}.{name} has no default")
+    answer = evaluate(module, given[0], depth)
+    if isinstance(answer, Unknown):
+        return answer
+    how = f"{name} of the {'first ' if len(given) > 1 else ''}{owner.name}"
+    return Known(answer.value, answer.node, answer.how or how)
 
 
 def _either(module: Module, values: list[ast.expr], depth: int) -> Answer:
