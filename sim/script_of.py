@@ -26,8 +26,9 @@ def script_of(
 ) -> Script:
     """Return one replication of a scenario as a Script.
 
-    At most `requests_max` requests of an open workload are taken, the first ones. Connections
-    that are open before the run begins are opened by requests before time 0.
+    At most `requests_max` requests of an open workload are taken, the first ones; a closed one
+    ends when it could have asked as many. Connections that are open before the run begins are
+    opened by requests before time 0.
     """
     return _Writer(scenario, replication).write(requests_max)
 
@@ -50,7 +51,7 @@ class _Writer:
             scenario.pool,
             self._costs(),
             asks=(*self._prelude(), *asks),
-            loops=() if open_workload else tuple(self._loops()),
+            loops=() if open_workload else tuple(self._loops(requests_max)),
             pools=scenario.fleet.pools,
             lead_s=5.0 * self._open_s,
             drain_s=0.0,
@@ -83,8 +84,9 @@ class _Writer:
             last_s = max(exact(at_s) + self._jitter(), last_s + GRAIN_S)
             yield Ask(last_s, self._use(hold_s, host), pool=pool)
 
-    def _loops(self) -> Iterator[Loop]:
+    def _loops(self, requests_max: int | None) -> Iterator[Loop]:
         scenario, streams = self._scenario, Streams(self._scenario.seed, self._replication)
+        part = min(1.0, (requests_max or math.inf) / scenario.requests_expected)
         load = scenario.workload
         holds, thinks = endless_holds(load, streams.holds), endless_thinks(load, streams.thinks)
         turns = max(2, min(TURNS, TURNS_MAX // load.users))
@@ -94,7 +96,7 @@ class _Writer:
                 at_s=exact(next(thinks)) + self._jitter(),
                 uses=tuple(self._use(next(holds), host) for host in hosts),
                 thinks_s=tuple(exact(next(thinks)) for _ in range(turns)),
-                until_s=scenario.duration_s,
+                until_s=part * scenario.duration_s,
                 pool=user % scenario.fleet.pools,
             )
 

@@ -2,7 +2,8 @@
 
 The same keys as `python -m sim`, measured on what the installed library did in virtual time
 with the first replication's arrivals and holds; and `identical_requests` of `asked_requests`,
-those that the simulation decided in the same way.
+those that the simulation decided in the same way, `first_difference` in words if there is one,
+and `versions`.
 """
 
 import argparse
@@ -11,17 +12,22 @@ import sys
 from collections.abc import Sequence
 
 from pools.setting import InvalidSettings
-from pools.twin.ask import TwinReport, ask
+from pools.trace import Trace
+from pools.twin.ask import CUT_SHORT, TwinReport, ask
+from pools.twin.play import NoTwin
 from sim.__main__ import as_json, in_words
 from sim.measure import measure
 from sim.query import parse
 from sim.result import SimulationResult
-from sim.run import unstable_notes, window_of
+from sim.run import unstable_notes
 from sim.scenario import Scenario
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask about one scenario. Return 0, or 2 for bad input with one line for each mistake."""
+    """Ask about one scenario.
+
+    Return 0; 2 for bad input, with one line for each mistake; 3 if there is no library to ask.
+    """
     parser = argparse.ArgumentParser(prog="python -m pools.twin", description=__doc__)
     parser.add_argument("query", help="the page's query string, such as 'pool_size=5&rate=200'")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -32,25 +38,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for mistake in wrong.mistakes:
             print(mistake, file=sys.stderr)
         return 2
-    report = ask(scenario)
-    result = result_of(scenario, report)
+    try:
+        report = ask(scenario)
+    except (NoTwin, ImportError) as missing:
+        print(missing, file=sys.stderr)
+        return 3
+    result = result_of(scenario, report, report.trace)
     if given.json:
         answer = as_json(scenario, result) | {
             "identical_requests": report.identical_requests,
             "asked_requests": report.requests,
+            "first_difference": None if report.difference is None else str(report.difference),
             "versions": dict(report.versions),
         }
         print(json.dumps(answer, indent=2))
     else:
         print(in_words(scenario, result))
         print(agreement(report))
+        if report.difference is not None:
+            print(report.difference)
     return 0
 
 
-def result_of(scenario: Scenario, report: TwinReport) -> SimulationResult:
-    """Measure the library's trace as the simulation's traces are measured."""
-    notes = [*unstable_notes(scenario), *report.notes]
-    return measure([report.trace], window_of(scenario), scenario.capacity, notes)
+def result_of(scenario: Scenario, report: TwinReport, trace: Trace) -> SimulationResult:
+    """Measure one of the report's traces as the simulation's traces are measured."""
+    said = [note for note in report.notes if not note.startswith(CUT_SHORT)]  # measure says it
+    notes = [*unstable_notes(scenario), *said]
+    return measure([trace], report.window, scenario.capacity, notes)
 
 
 def agreement(report: TwinReport) -> str:

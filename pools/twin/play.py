@@ -21,13 +21,23 @@ ADAPTERS: Mapping[str, str] = {
     "sqlalchemy-null": "pools.twin.sqlalchemy:SqlalchemyNullAdapter",
     "aiohttp": "pools.twin.aiohttp:AiohttpAdapter",
     "httpx": "pools.twin.httpx:HttpxAdapter",
+    "psycopg": "pools.twin.psycopg:PsycopgAdapter",
 }
 NOT_READY = "the pool was not ready when the first request asked"
 TICK_EVERY = 64
 
 
+class NoTwin(LookupError):
+    """The kind is simulated, but no real library is played for it; the message says so."""
+
+
 def adapter_of(kind: str) -> type[Adapter]:
-    """Return the adapter of a pool kind. Raises ImportError if its library is missing."""
+    """Return the adapter of a pool kind.
+
+    Raises NoTwin if there is none, ImportError if its library is not installed.
+    """
+    if kind not in ADAPTERS:
+        raise NoTwin(f"Kind {kind} is simulated, but its library cannot be asked yet.")
     module, name = ADAPTERS[kind].split(":")
     found: type[Adapter] = getattr(import_module(module), name)
     return found

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-import pools.twin.ask
+import pools.twin.play
 from pools.trace import Outcome
 from pools.twin.__main__ import agreement, main
+from pools.twin.agree import first_difference, identical_requests
 from pools.twin.ask import ask, without_prelude
 from sim.__main__ import main as simulate_command
 from sim.engine import simulate
@@ -70,7 +71,27 @@ def test_warm_connections_are_open_when_the_run_begins_and_not_counted() -> None
 def test_only_so_many_requests_are_played_and_the_report_says_so() -> None:
     report = ask(parse(f"rate=200&{SMALL}"), requests_max=50)
     assert report.requests == 50
+    assert report.window.end_s == report.trace.asked_s[-1] < 3.0
     assert any("first 50 requests" in note for note in report.notes)
+
+
+def test_users_ask_only_so_many_times_and_the_report_says_so() -> None:
+    report = ask(parse(f"users=20&think_ms=0&{SMALL}"), requests_max=500)
+    assert 50 < report.requests == report.identical_requests <= 600
+    assert max(report.trace.asked_s) < report.window.end_s < 3.0
+    assert any(f"first {report.requests} requests" in note for note in report.notes)
+
+
+def test_short_holds_are_counted_and_the_report_says_how_many() -> None:
+    report = ask(parse(f"rate=100&rtt_ms=20&hold_ms=1&hold_cv=0&{SMALL}"))
+    assert any(note.startswith(f"{report.requests} short holds") for note in report.notes)
+    report = ask(parse(f"rate=100&rtt_ms=0.1&hold_ms=20&hold_cv=0&{SMALL}"))
+    assert report.notes == ()
+
+
+def test_a_version_that_is_not_the_installed_one_is_named() -> None:
+    report = ask(parse(f"kind=aiohttp&version=3.10&rate=100&{SMALL}"))
+    assert any("say version 3.10; the installed one behaves as 3." in n for n in report.notes)
 
 
 def test_progress_is_told_and_asking_can_be_cancelled() -> None:
@@ -88,6 +109,52 @@ def test_progress_is_told_and_asking_can_be_cancelled() -> None:
         ask(parse(f"kind=asyncpg&rate=300&{SMALL}"), tick)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert all(done <= expected for done, expected in told)
+    assert {expected for done, expected in told if done} == {len(asked_of("asyncpg"))}
+
+
+def asked_of(kind: str) -> list[float]:
+    return list(ask(parse(f"kind={kind}&rate=300&{SMALL}")).simulated.asked_s)
+
+
+def test_the_first_difference_says_which_request_when_and_what_each_did() -> None:
+    """Two pool sizes stand for a wrong model: the second pool has to wait first."""
+    large, small = (
+        ask(parse(f"kind=asyncpg&rate=300&min_size={size}&max_size={size}&{SMALL}")).trace
+        for size in (4, 2)
+    )
+    found = first_difference(large, small)
+    assert found is not None
+    row = found.number - 1
+    assert identical_requests(large, small) < len(large.asked_s)
+    assert all(
+        abs(large.granted_s[one] - small.granted_s[one]) < 1e-9 for one in range(min(row, 2))
+    )
+    assert found.asked_s == large.asked_s[row]
+    assert f"Request {found.number}, asked at {found.asked_s:.6f} s" in str(found)
+    assert f"got connection {small.connection[row] + 1} after" in found.library
+    assert found.simulation != found.library
+
+
+def test_a_request_that_only_one_of_them_was_asked_is_the_difference() -> None:
+    whole, part = (ask(parse(f"rate=100&{SMALL}"), requests_max=count).trace for count in (50, 40))
+    found = first_difference(whole, part)
+    assert found is not None
+    assert (found.number, found.library) == (41, "was never asked")
+
+
+def test_equal_traces_have_no_difference() -> None:
+    trace = ask(parse(f"rate=100&{SMALL}")).trace
+    assert first_difference(trace, trace) is None
+
+
+def test_a_kind_without_a_twin_is_said_and_not_a_crash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(pools.twin.play.ADAPTERS, "asyncpg")
+    assert main([f"kind=asyncpg&{SMALL}"]) == 3
+    assert capsys.readouterr().err == (
+        "Kind asyncpg is simulated, but its library cannot be asked yet.\n"
+    )
 
 
 def test_the_versions_asked_are_those_installed() -> None:
@@ -124,7 +191,13 @@ def test_the_command_answers_with_the_keys_of_the_simulation(
     real = json.loads(capsys.readouterr().out)
     assert simulate_command([query, "--json"]) == 0
     simulated = json.loads(capsys.readouterr().out)
-    assert set(real) - set(simulated) == {"identical_requests", "asked_requests", "versions"}
+    assert set(real) - set(simulated) == {
+        "identical_requests",
+        "asked_requests",
+        "first_difference",
+        "versions",
+    }
+    assert real["first_difference"] is None
     assert set(simulated) <= set(real)
     assert real["identical_requests"] == real["asked_requests"] > 0
     assert main([query]) == 0
