@@ -12,7 +12,7 @@ from pools.review.things import (
     CONNECTION,
     MAKER,
     PG_CONNECTION,
-    PG_POOL,
+    PSYCOPG_CONNECTION,
     SESSION,
     SYNC_CONNECTION,
     SYNC_SESSION,
@@ -24,7 +24,9 @@ from pools.review.things import (
 from pools.review.tree import Module
 
 NODES_MAX = 100_000  # looked at in all holds of a module
-HELD = frozenset({CONNECTION, PG_CONNECTION, SESSION, SYNC_CONNECTION, SYNC_SESSION})
+HELD = frozenset(
+    {CONNECTION, PG_CONNECTION, PSYCOPG_CONNECTION, SESSION, SYNC_CONNECTION, SYNC_SESSION}
+)
 LAZY = frozenset({SESSION, SYNC_SESSION})
 _USES = frozenset(
     {"execute", "scalar", "scalars", "get", "flush", "refresh", "stream", "stream_scalars", "merge"}
@@ -77,6 +79,12 @@ def is_held_at(hold: Hold, node: ast.AST) -> bool:
 def uses(hold: Hold) -> Iterator[ast.Call]:
     """Yield the calls on the held connection or session that talk to the database."""
     return (call for call in hold.calls if last_name(call.func) in _USES)
+
+
+def opens_transaction(hold: Hold) -> bool:
+    """Whether a session's block is `maker.begin()`, which ends in a commit."""
+    call = hold.acquired
+    return isinstance(call, ast.Call) and last_name(call.func) == "begin"
 
 
 def _own_calls(nodes: tuple[ast.AST, ...], name: str) -> Iterator[ast.Call]:
@@ -222,12 +230,3 @@ def _lender(module: Module, opened: ast.expr) -> ast.expr | None:
 def same(one: ast.expr | None, other: ast.expr | None) -> bool:
     """Whether two expressions name the same thing, such as `self.pool` and `self.pool`."""
     return one is not None and other is not None and ast.dump(one) == ast.dump(other)
-
-
-def pool_calls(module: Module, hold: Hold) -> Iterator[ast.Call]:
-    """Yield the calls in a hold's body that take another connection from an asyncpg pool."""
-    names = {"fetch", "fetchrow", "fetchval", "execute", "executemany", "acquire", "copy_to_table"}
-    for node in hold.nodes:
-        is_pool = isinstance(node, ast.Call) and receiver(module, node) == PG_POOL
-        if isinstance(node, ast.Call) and is_pool and last_name(node.func) in names:
-            yield node

@@ -26,7 +26,7 @@ from pools.review.worth import HOLE, Answer, Unknown
 _CONSTRUCTORS = frozenset(
     {"create_async_engine", "create_engine", "create_pool"}
     | {"TCPConnector", "ClientTimeout", "ClientSession"}
-    | {"AsyncClient", "Limits", "Timeout", "AsyncConnectionPool"}
+    | {"AsyncClient", "Limits", "Timeout", "AsyncConnectionPool", "ConnectionPool"}
 )
 _POSITIONS: Mapping[str, tuple[str, ...]] = {
     ENGINE: ("url",),

@@ -22,7 +22,7 @@ PASTED = "pasted"
 _NOT_IN_CODE = frozenset({"version"})
 PLAIN_STATEMENTS_MAX = 1_000
 _RELEVANT = re.compile(
-    r"sqlalchemy|sqlmodel|asyncpg|aiohttp|httpx|tenacity|backoff|stamina|uvicorn|gunicorn|workers"
+    r"sqlalchemy|sqlmodel|asyncpg|aiohttp|httpx|psycopg|tenacity|backoff|stamina|uvicorn|gunicorn|workers"
     r"|://[^\s]*@|passw|BasicAuth",
     re.IGNORECASE,
 )

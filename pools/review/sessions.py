@@ -1,12 +1,18 @@
-"""How a ClientSession is used: for one call, for WebSockets, only where none was given."""
+"""How an HTTP client is used: for one call, for WebSockets, only where none was given."""
 
 import ast
+import re
 
+from pools.review.closing import escapes
+from pools.review.lifetimes import decorators, runs_once
 from pools.review.made import Made
+from pools.review.requests import per_item
 from pools.review.syntax import Function, inside_all, last_name
 from pools.review.tree import Module
 
 _CALLS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "request"})
+_ENDS = frozenset({"close", "aclose"})
+_TIMED = re.compile(r"perpetual|periodic|schedul|every|cron|loop|task|job|flow|command|service")
 _LOOPS = (ast.For, ast.While, ast.AsyncFor, ast.comprehension)
 _SETUP = frozenset(
     {"main", "amain", "run", "start", "connect", "open", "setup", "initialize", "init", "login"}
@@ -32,6 +38,18 @@ def is_alternative(module: Module, one: Made) -> bool:
     return False
 
 
+def is_memoised(module: Module, function: Function) -> bool:
+    """Whether a function keeps its answers in a dictionary of the module, and looks there first."""
+    kept: set[str] = set()
+    looked: set[str] = set()
+    for node in inside_all(function.body):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            (kept if isinstance(node.ctx, ast.Store) else looked).add(node.value.id)
+        elif isinstance(node, ast.Compare):
+            looked |= {last_name(one) for one in node.comparators}
+    return any(name in module.bound.get(module.tree, {}) for name in kept & looked)
+
+
 def is_socket(function: Function, name: str) -> bool:
     """Whether a session only opens WebSockets, which are long-lived and not pooled."""
     used = {
@@ -42,26 +60,44 @@ def is_socket(function: Function, name: str) -> bool:
     return "ws_connect" in used and used <= {"ws_connect", "close", "closed"}
 
 
-def is_client_method(module: Module, one: Made, function: Function) -> bool:
-    """Whether a client class opens a session for the one call that a method makes."""
-    if not isinstance(module.parent.get(function), ast.ClassDef):
+def is_per_call(module: Module, one: Made, function: Function) -> bool:
+    """Whether a function that others call again and again opens a client for its one request.
+
+    Not: set-up such as login, a script's main, and what only such code of this text calls.
+    """
+    if not serves_one_call(function, one):
         return False
+    if function in per_item(module):
+        return True
     if function.name.strip("_") in _SETUP or function.name.startswith("__"):
         return False
-    return serves_one_call(function, one)
+    if any(_TIMED.search(name) for name in decorators(function)):
+        return False
+    callers = [module.function_of(call) for call in _calls_of(module, function)]
+    return not callers or not all(runs_once(module, caller) for caller in callers)
 
 
 def serves_one_call(function: Function, one: Made) -> bool:
-    """Whether a session is opened by `async with` for a single request."""
+    """Whether a client is opened, makes a single request, and is closed."""
     body = [*inside_all(function.body)]
-    if one.role != "with" or any(isinstance(node, _LOOPS) for node in body):
+    if any(isinstance(node, _LOOPS) for node in body):
+        return False
+    is_closed_here = one.role == "local" and not escapes(function, one.name)
+    if one.role != "with" and not is_closed_here:
         return False
     calls = [node for node in body if isinstance(node, ast.Call)]
     if any(last_name(a) == one.name for call in calls for a in _arguments(call)):
         return False  # handed on
     methods = [c.func for c in calls if isinstance(c.func, ast.Attribute)]
     own = [func.attr for func in methods if last_name(func.value) == one.name != ""]
-    return len(own) == 1 and own[0] in _CALLS
+    requests = [name for name in own if name not in _ENDS]
+    has_end = one.role == "with" or len(own) > len(requests)
+    return has_end and len(requests) == 1 and requests[0] in _CALLS
+
+
+def _calls_of(module: Module, function: Function) -> list[ast.Call]:
+    calls = module.called(function.name)
+    return [call for call in calls if module.function_named(call.func) is function]
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:

@@ -15,7 +15,8 @@ CONNECTION, SYNC_CONNECTION = "connection", "sync connection"
 PG_POOL, PG_CONNECTION = "asyncpg pool", "asyncpg connection"
 HTTP, HTTPX, MODEL, CONNECTOR = "ClientSession", "httpx client", "model client", "connector"
 SA_POOL, TIMEOUT = "SQLAlchemy pool", "ClientTimeout"
-LIMITS, HTTPX_TIMEOUT, PSYCOPG_POOL = "httpx limits", "httpx timeout", "psycopg pool"
+LIMITS, HTTPX_TIMEOUT = "httpx limits", "httpx timeout"
+PSYCOPG_POOL, PSYCOPG_CONNECTION = "psycopg pool", "psycopg connection"
 DATABASE = frozenset({ENGINE, MAKER, SESSION, CONNECTION, PG_POOL, PG_CONNECTION})
 REMOTE = frozenset({HTTP, HTTPX, MODEL})
 
@@ -46,7 +47,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "aiohttp": {"ClientSession": HTTP, "TCPConnector": CONNECTOR, "ClientTimeout": TIMEOUT},
     "httpx": {"AsyncClient": HTTPX, "Limits": LIMITS, "Timeout": HTTPX_TIMEOUT},
-    "psycopg_pool": {"AsyncConnectionPool": PSYCOPG_POOL},
+    "psycopg_pool": {"AsyncConnectionPool": PSYCOPG_POOL, "ConnectionPool": PSYCOPG_POOL},
     "openai": {"AsyncOpenAI": MODEL, "AsyncAzureOpenAI": MODEL},
     "anthropic": {"AsyncAnthropic": MODEL},
 }
@@ -62,6 +63,8 @@ _METHODS: Mapping[tuple[str, str], str] = {
     (SYNC_MAKER, "begin"): SYNC_SESSION,
     (SESSION, "connection"): CONNECTION,
     (PG_POOL, "acquire"): PG_CONNECTION,
+    (PSYCOPG_POOL, "connection"): PSYCOPG_CONNECTION,
+    (PSYCOPG_POOL, "getconn"): PSYCOPG_CONNECTION,
 }
 _WRAPPERS = frozenset(
     {"Optional", "Annotated", "AsyncIterator", "AsyncGenerator", "Iterator", "Generator"}

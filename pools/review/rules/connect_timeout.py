@@ -150,7 +150,7 @@ async def crawler():
 import aiohttp
 
 
-async def notify(url: str, body: dict) -> int:
+async def main(url: str, body: dict) -> int:
     timeout = aiohttp.ClientTimeout(total=10, connect=3)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         async with session.post(url, json=body) as response:

@@ -1,4 +1,4 @@
-"""An engine, pool or ClientSession is made for each request.
+"""An engine, pool or HTTP client is made for each request.
 
 A pool helps only if connections outlive the request. One that is made per request connects
 anew each time (TCP, TLS, authentication; 10 more round trips for SQLAlchemy's first connect)
@@ -10,18 +10,19 @@ Configuration ("the Engine is intended to be created once per application").
 from collections.abc import Iterator
 
 from pools.kinds import AiohttpConnector, AsyncpgPool, SqlalchemyNull
-from pools.review.lifetimes import is_cached, is_test
+from pools.review.lifetimes import is_cached, is_test, runs_once
 from pools.review.made import Made, made
 from pools.review.requests import per_item, per_request
 from pools.review.rule import Found, WhatIf
 from pools.review.sessions import (
     is_alternative,
-    is_client_method,
     is_kept,
+    is_memoised,
+    is_per_call,
     is_socket,
-    serves_one_call,
 )
-from pools.review.things import ENGINE, HTTP, PG_POOL, SYNC_ENGINE
+from pools.review.syntax import Function
+from pools.review.things import ENGINE, HTTP, HTTPX, PG_POOL, PSYCOPG_POOL, SYNC_ENGINE
 from pools.review.tree import Module
 from pools.review.what_if import on_pool, with_pool
 from sim.scenario import Scenario
@@ -32,13 +33,17 @@ _WHAT = {
     ENGINE: "an engine",
     SYNC_ENGINE: "an engine",
     PG_POOL: "a pool",
+    PSYCOPG_POOL: "a pool",
     HTTP: "a ClientSession",
+    HTTPX: "an AsyncClient",
 }
+_CLIENTS = frozenset({HTTP, HTTPX})
 _KEPT = frozenset({"global", "self", "attribute", "module", "class", "passed", "fallback"})
 
 
 def find(module: Module) -> Iterator[Found]:
     """Yield engines, pools and sessions made in code that runs again and again."""
+    yield from _requests_alone(module)
     for one in made(module, *_WHAT):
         often = _often(module, one)
         if often:
@@ -48,6 +53,21 @@ def find(module: Module) -> Iterator[Found]:
                 " pays for new connections, and no limit holds over all of them.",
                 f"Make {_WHAT[one.thing]} once, at start-up (lifespan), keep it on the"
                 " application's state, and close it at shutdown.",
+            )
+
+
+def _requests_alone(module: Module) -> Iterator[Found]:
+    """Yield `aiohttp.request(...)`, which opens a session for its one request."""
+    for call in module.called("request"):
+        function = module.function_of(call)
+        if module.qualified(call.func) != "aiohttp.request" or runs_once(module, function):
+            continue
+        if function is not None and not is_test(function):
+            yield Found(
+                call,
+                f"aiohttp.request opens a ClientSession of its own, so each call of {function.name}"
+                " pays for a new connection, and no limit holds over all of them.",
+                "Make a ClientSession once, at start-up (lifespan), and call its request().",
             )
 
 
@@ -75,18 +95,26 @@ def _often(module: Module, one: Made) -> str:
         return ""  # there is nothing to pool
     if one.role in _KEPT or (one.role == "local" and is_kept(function, one.name)):
         return ""
-    if one.thing == HTTP and (is_alternative(module, one) or is_socket(function, one.name)):
+    if one.thing in _CLIENTS and _is_no_pool(module, one, function):
         return ""
     if function in per_request(module):
         return "Each request" if one.role != "returned" else "Each call"
     if one.role == "returned":
         return ""
-    is_call = one.thing != HTTP or serves_one_call(function, one)
-    if function in per_item(module) and is_call:
-        return f"Each call of {function.name}"
-    if one.thing == HTTP and is_client_method(module, one, function):
-        return f"Each call of {function.name}"
-    return ""
+    if one.thing in _CLIENTS:
+        is_again = is_per_call(module, one, function)
+    else:
+        is_again = function in per_item(module)
+    return f"Each call of {function.name}" if is_again else ""
+
+
+def _is_no_pool(module: Module, one: Made, function: Function) -> bool:
+    """Whether a client is a stand-in, a socket, or one that talks to an application directly."""
+    if "transport" in one.arguments or "app" in one.arguments:
+        return True
+    if is_memoised(module, function):
+        return True
+    return is_alternative(module, one) or is_socket(function, one.name)
 
 
 BAD = (
@@ -101,9 +129,7 @@ app = FastAPI()
 async def users():
     engine = create_async_engine("postgresql+asyncpg://db/app", pool_pre_ping=True)  # <-
     async with engine.connect() as connection:
-        rows = await connection.exec_driver_sql("SELECT * FROM users")
-    await engine.dispose()
-    return rows.all()
+        return (await connection.exec_driver_sql("SELECT * FROM users")).all()
 """,
     """
 import aiohttp
@@ -183,6 +209,52 @@ def load(user_id):
 def user(user_id):
     return jsonify(load(user_id))
 """,
+    """
+import httpx
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/rates/{currency}")
+async def rate(currency: str) -> float:
+    async with httpx.AsyncClient(timeout=5) as client:  # <-
+        answer = await client.get("https://rates.example.com/", params={"of": currency})
+    return answer.json()["rate"]
+""",
+    """
+import aiohttp
+
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+async def notify(url: str, body: dict) -> int:
+    session = aiohttp.ClientSession(timeout=TIMEOUT)  # <-
+    try:
+        async with session.post(url, json=body) as response:
+            return response.status
+    finally:
+        await session.close()
+
+
+async def stock(article: str) -> int:
+    async with aiohttp.request("GET", f"https://stock.example.com/{article}") as response:  # <-
+        return int(await response.text())
+""",
+    """
+from fastapi import FastAPI
+from psycopg_pool import AsyncConnectionPool
+
+app = FastAPI()
+
+
+@app.get("/users/{number}")
+async def user(number: int):
+    async with AsyncConnectionPool("service=app", min_size=1, max_size=4) as pool:  # <-
+        async with pool.connection() as connection:
+            cursor = await connection.execute("SELECT * FROM users WHERE id = %s", [number])
+            return await cursor.fetchone()
+""",
 )
 GOOD = (
     """
@@ -221,7 +293,6 @@ from .settings import settings
 
 app = FastAPI(lifespan=settings.lifespan)
 
-
 @lru_cache
 def get_engine() -> AsyncEngine:
     return create_async_engine(settings.url, pool_pre_ping=True)
@@ -231,23 +302,6 @@ def get_engine() -> AsyncEngine:
 async def users(engine: AsyncEngine = Depends(get_engine)):
     async with engine.connect() as connection:
         return (await connection.exec_driver_sql("SELECT 1")).scalar()
-""",
-    """
-import asyncio
-import aiohttp
-
-
-async def fetch(session, url):
-    async with session.get(url) as response:
-        return await response.text()
-
-
-async def main(urls):
-    async with aiohttp.ClientSession() as session:
-        return await asyncio.gather(*[fetch(session, url) for url in urls])
-
-
-asyncio.run(main(["https://example.com"]))
 """,
     """
 import asyncpg
@@ -299,5 +353,47 @@ async def session(request):
 async def test_get(session):
     async with session.get("http://127.0.0.1:8080/") as response:
         assert response.status == 200
+""",
+    """
+import httpx
+
+from .scheduler import periodic
+
+VIEWS: dict[str, dict] = {}
+
+
+async def view(name: str) -> dict:
+    try:
+        return VIEWS[name]
+    except KeyError:
+        pass
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"https://registry.example.com/views/{name}.json")
+    VIEWS[name] = answer.json()
+    return VIEWS[name]
+
+
+@periodic(minutes=10)
+async def heartbeat() -> None:
+    async with httpx.AsyncClient(timeout=5) as client:
+        await client.post("https://status.example.com/beat")
+""",
+    """
+import asyncio
+import sys
+
+import httpx
+
+
+async def fetch(url: str) -> str:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(url)).text
+
+
+async def main() -> None:
+    print(await fetch(sys.argv[1]))
+
+
+asyncio.run(main())
 """,
 )

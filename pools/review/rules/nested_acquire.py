@@ -9,11 +9,11 @@ Source: HikariCP wiki, About Pool Sizing ("pool-locking").
 import ast
 from collections.abc import Iterator
 
-from pools.review.holds import Hold, holds, is_held_at, pool_calls, same
+from pools.review.holds import Hold, holds, is_held_at, same
 from pools.review.lifetimes import is_test, runs_once
 from pools.review.rule import Found, WhatIf
-from pools.review.syntax import Function, arguments_of
-from pools.review.things import PG_POOL, thing
+from pools.review.syntax import Function, last_name
+from pools.review.taken import calls_on_pool, lends_again
 from pools.review.tree import Module
 from sim.scenario import Scenario
 
@@ -73,31 +73,18 @@ def _by_acquire(module: Module) -> dict[ast.AST, Hold]:
     return {hold.acquired: hold for hold in holds(module)}
 
 
-def _by_function(module: Module) -> dict[Function, list[Hold]]:
-    found: dict[Function, list[Hold]] = {}
-    for hold in holds(module):
-        if hold.function is not None and not hold.is_lazy:
-            found.setdefault(hold.function, []).append(hold)
-    return found
-
-
 def _calls(module: Module, outer: Hold) -> Iterator[tuple[ast.AST, str]]:
     """Yield `await pool.fetch(...)`, which takes a connection of its own."""
-    for call in pool_calls(module, outer):
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101  narrows what pool_calls yields
-        if call.func.attr != "acquire" and same(call.func.value, outer.lender):
+    for call in calls_on_pool(module, outer.nodes):
+        if isinstance(call.func, ast.Attribute) and same(call.func.value, outer.lender):
             yield call, _why(f"{call.func.attr} on the pool", outer)
 
 
 def _helpers(module: Module, outer: Hold) -> Iterator[tuple[ast.AST, str]]:
     """Yield calls of functions that acquire from the pool handed to them, or from the same one."""
-    inner = module.once(_by_function)
     for node in outer.nodes:
-        function = module.function_named(node.func) if isinstance(node, ast.Call) else None
-        if function is None or function is outer.function or not isinstance(node, ast.Call):
-            continue
-        if any(_lends(module, node, one, outer) for one in inner.get(function, ())):
-            yield node, _why(function.name, outer)
+        if isinstance(node, ast.Call) and lends_again(module, node, outer):
+            yield node, _why(last_name(node.func), outer)
 
 
 def _why(who: str, outer: Hold) -> str:
@@ -105,20 +92,6 @@ def _why(who: str, outer: Hold) -> str:
         f"{who} takes a second connection of the same pool while {outer.name or 'one'} is held:"
         " under load all connections wait for each other."
     )
-
-
-def _lends(module: Module, call: ast.Call, inner: Hold, outer: Hold) -> bool:
-    if inner.lender is None or inner.acquired is outer.acquired:
-        return False
-    function = inner.function
-    names = [a.arg for a, _ in arguments_of(function)] if function is not None else []
-    if isinstance(inner.lender, ast.Name) and inner.lender.id in names:
-        given = dict(zip(names, call.args, strict=False)) | {
-            k.arg or "": k.value for k in call.keywords
-        }
-        return same(given.get(inner.lender.id), outer.lender)
-    is_pool = thing(module, inner.lender) == PG_POOL or thing(module, inner.lender) != ""
-    return is_pool and same(inner.lender, outer.lender)
 
 
 BAD = (
@@ -158,6 +131,57 @@ class Repository:
             order = await connection.fetchrow("SELECT * FROM orders WHERE id = $1", number)
             lines = await self.pool.fetch("SELECT * FROM lines WHERE order_id = $1", number)  # <-
         return order, lines
+""",
+    """
+import asyncpg
+
+pool: asyncpg.Pool
+
+
+async def user(number: int):
+    return await pool.fetchrow("SELECT * FROM users WHERE id = $1", number)
+
+
+async def author(post):
+    return await user(post["author"])
+
+
+async def page(number: int):
+    async with pool.acquire(timeout=2) as connection, connection.transaction():
+        post = await connection.fetchrow("SELECT * FROM posts WHERE id = $1", number)
+        return post, await author(post)  # <-
+""",
+    """
+from sqlalchemy.ext.asyncio import async_sessionmaker
+
+from .engine import engine
+
+Session = async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def audit(action: str) -> None:
+    async with Session.begin() as session:
+        session.add(Entry(action=action))
+
+
+async def cancel(number: int) -> None:
+    async with Session() as session:
+        order = await session.get(Order, number)
+        order.cancelled = True
+        await audit("cancelled")  # <-
+        await session.commit()
+""",
+    """
+from psycopg_pool import AsyncConnectionPool
+
+pool = AsyncConnectionPool("dbname=shop", min_size=2, max_size=10, open=False)
+
+
+async def export(write):
+    async with pool.connection() as connection:
+        async for row in connection.cursor().stream("SELECT * FROM orders"):
+            async with pool.connection() as other:  # <-
+                await other.execute("UPDATE orders SET exported = true WHERE id = %s", [row[0]])
 """,
     """
 import asyncpg
@@ -260,5 +284,60 @@ async def order(number: int):
         async with sessions() as audit:
             audit.add(Entry(order=number))
             await audit.commit()
+""",
+    """
+import asyncio
+import asyncpg
+
+pool: asyncpg.Pool
+
+
+async def note(text: str) -> None:
+    await pool.execute("INSERT INTO notes (text) VALUES ($1)", text)
+
+
+async def order(number: int) -> None:
+    async with pool.acquire(timeout=2) as connection:
+        await connection.execute("UPDATE orders SET done = true WHERE id = $1", number)
+        task = asyncio.create_task(note("done"))
+    await task
+""",
+    """
+from sqlalchemy.ext.asyncio import async_sessionmaker
+
+from .engine import engine
+
+Session = async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def audit(session, action: str) -> None:
+    session.add(Entry(action=action))
+    await session.flush()
+
+
+async def cancel(number: int) -> None:
+    async with Session() as session:
+        order = await session.get(Order, number)
+        order.cancelled = True
+        await audit(session, "cancelled")
+        await session.commit()
+""",
+    """
+import sqlalchemy as sa
+
+from .engines import read_engine, write_engine
+
+
+def tables() -> list[str]:
+    engine = read_engine()
+    with engine.connect() as connection:
+        return [row.name for row in connection.execute(sa.text("SELECT name FROM tables"))]
+
+
+def drop(backend, name: str) -> None:
+    engine = write_engine()
+    with engine.begin() as connection:
+        if name in tables():
+            connection.execute(sa.text("SELECT drop_table(:name)"), {"name": name})
 """,
 )

@@ -223,11 +223,12 @@ async def make_session(token):
     return session
 
 
-async def report(url):
+async def report(urls):
     session = aiohttp.ClientSession()
     try:
-        async with session.get(url) as response:
-            return await response.text()
+        for url in urls:
+            async with session.get(url) as response:
+                print(await response.text())
     finally:
         await session.close()
 """,

@@ -73,11 +73,12 @@ BAD = (
 import aiohttp
 
 
-async def fetch(url):
+async def fetch(urls):
     connector = aiohttp.TCPConnector(limit=20, ssl=False)  # <-
     async with aiohttp.ClientSession(connector=connector) as session:
-        async with session.get(url) as response:
-            return await response.read()
+        for url in urls:
+            async with session.get(url) as response:
+                yield await response.read()
 """,
     """
 from aiohttp import ClientSession
@@ -113,10 +114,11 @@ import aiohttp
 context = ssl.create_default_context(cafile="/etc/ssl/internal.pem")
 
 
-async def fetch(url):
+async def fetch(urls):
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
-        async with session.get(url, ssl=True) as response:
-            return await response.read()
+        for url in urls:
+            async with session.get(url, ssl=True) as response:
+                yield await response.read()
 """,
     """
 import os
