@@ -12,11 +12,13 @@ from pools.codegen.target import releases
 from pools.codegen.thresholds import thresholds
 from pools.codegen.timeouts import (
     CHOICE,
+    CLIENT_MARGIN_S,
     server_settings,
     server_settings_ms,
     timeout_values,
     timeouts,
 )
+from pools.codegen.variables import variables
 from pools.codegen.view import PoolView, View
 from pools.kinds import KINDS, AsyncpgPool, Pool
 from sim.result import SimulationResult
@@ -59,6 +61,7 @@ def context_for(
         "series": _series(options, pool),
         "service": _named(options.service, options.service),
         "label": _named(_label(options.service), options.service),
+        "variables": variables(pool, made),
         # What a target switches on before it includes a part.
         "own": (),
         "from_settings": False,
@@ -133,6 +136,14 @@ def _rules(scenario: Scenario, service: str, drain_s: float, command_s: float) -
             max(1, math.floor(0.9 * (scenario.server.slots - scenario.fleet.other_connections))),
             "90 % of max_connections less reserved and others'.",
         ),
+        "none": (0, "None: opened when needed."),
+        "as_min_size": (None, "None: as min_size."),
+        "margin_s": (CLIENT_MARGIN_S, "The server gives up first, so the connection survives."),
+        "service_workers": (
+            min(scenario.pool.capacity or 10, 100),
+            "As many as the pool has connections; 10 if it has no limit.",
+        ),
+        "image": (f"{_label(service)}:latest", "The service's name; put your image in its place."),
         "analytics_size": (2, "Reports are few and long: two at a time, no overflow."),
         "analytics_s": (300.0, "Reports may take minutes; they have an engine of their own."),
     }

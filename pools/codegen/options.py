@@ -53,9 +53,9 @@ class Options:
     def release(self, library: str, pool: Pool) -> Release:
         """Return the library's release chosen here or by the pool's `version`, or the current."""
         current, *older = releases()[library]
-        wanted = getattr(pool, "version", "") if library == pool.name else ""
-        if library in _NAMES:
-            wanted = getattr(self, library)
+        wanted = getattr(self, library) if library in _NAMES else ""
+        if library == pool.name and not wanted:
+            wanted = getattr(pool, "version", "")
         return next((release for release in older if release.series == wanted), current)
 
 
