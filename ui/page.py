@@ -17,6 +17,7 @@ from ui import controls, state
 from ui.panels import header, results
 from ui.panels.budget import budget
 from ui.panels.code import code
+from ui.panels.library import library
 from ui.panels.live import live
 from ui.panels.preset import preset
 from ui.panels.share import share
@@ -94,6 +95,7 @@ def main() -> None:
         header.verdict_box(verdict(chosen, result))
     with body:
         see(chosen, result)
+        library(chosen)
         live(chosen)
 
 

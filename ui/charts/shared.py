@@ -8,6 +8,9 @@ from typing import Any
 
 TEAL, GREY, ORANGE, VIOLET = "#1c8aa0", "#7d8a93", "#b8691c", "#8a70cc"
 
+# Two curves that agree: a thin line in a wide band of the other's colour, so both are seen.
+BAND, BAND_ALPHA = 6, 0.5
+
 Trace = dict[str, Any]
 Layout = dict[str, Any]
 

@@ -1,11 +1,22 @@
-"""How long requests wait: the share that waits longer than each time, one curve or two."""
+"""How long requests wait: the share that waits longer than each time, one curve or more."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sim.result import Estimate, SimulationResult, Survival
-from ui.charts.shared import ORANGE, TEAL, VIOLET, Layout, Trace, base, note
+from ui.charts.shared import (
+    BAND,
+    BAND_ALPHA,
+    ORANGE,
+    TEAL,
+    VIOLET,
+    Layout,
+    Trace,
+    base,
+    faded,
+    note,
+)
 from ui.plot.figure import Figure
 from ui.words import duration, number, time_unit
 
@@ -27,18 +38,32 @@ def waits(result: SimulationResult) -> Figure:
 def comparison(simulated: Survival, measured: Survival, replayed: Survival) -> Figure:
     """Lay measured waits over simulated ones, and over those of the replay, on the same axes."""
     curves = {"simulated": simulated, "replayed": replayed, "measured": measured}
-    inks = {"simulated": TEAL, "replayed": VIOLET, "measured": ORANGE}
+    figure = _together(curves, [TEAL, VIOLET, ORANGE], "Waits measured, simulated and replayed.")
+    figure.traces[1]["line"] |= {"dash": "dot"}
+    return figure
+
+
+def asked_waits(simulated: Survival, library: Survival) -> Figure:
+    """Lay the library's waits over the simulated ones: where they agree, a line in a band."""
+    curves = {"simulation": simulated, "library": library}
+    figure = _together(curves, [TEAL, ORANGE], "Waits in the simulation and with the library.")
+    figure.traces[0]["line"] |= {"width": BAND, "color": faded(TEAL, BAND_ALPHA)}
+    return figure
+
+
+def _together(curves: Mapping[str, Survival], inks: Sequence[str], label: str) -> Figure:
+    """Draw curves on the same axes; later ones lie on top."""
     scale, unit = _unit_of(*curves.values())
     traces = [
-        _survival(curve, scale, unit, name, inks[name]) | {"showlegend": True}
-        for name, curve in curves.items()
+        _survival(curve, scale, unit, name, ink) | {"showlegend": True}
+        for (name, curve), ink in zip(curves.items(), inks, strict=True)
     ]
-    traces[1]["line"] |= {"dash": "dot"}
-    label = "Waits measured, simulated and replayed." + "".join(
+    said = (
         f" {name.capitalize()}: {_share_waiting(curve)} wait, the longest {_longest(curve)}."
         for name, curve in curves.items()
     )
-    return Figure(traces, _waits_layout([*curves.values()], unit), label, HEIGHT)
+    layout = _waits_layout([*curves.values()], unit)
+    return Figure(traces, layout, label + "".join(said), HEIGHT)
 
 
 def _survival(curve: Survival, scale: float, unit: str, name: str, ink: str) -> Trace:

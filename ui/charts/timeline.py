@@ -1,10 +1,21 @@
 """Connections by state over time, and under them the requests that wait."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from sim.result import SimulationResult
+from sim.result import SimulationResult, Timeline
 from sim.scenario import Scenario
-from ui.charts.shared import GREY, ORANGE, TEAL, VIOLET, Layout, Trace, base, faded
+from ui.charts.shared import (
+    BAND,
+    BAND_ALPHA,
+    GREY,
+    ORANGE,
+    TEAL,
+    VIOLET,
+    Layout,
+    Trace,
+    base,
+    faded,
+)
 from ui.plot.figure import Figure
 from ui.words import count, number
 
@@ -36,6 +47,68 @@ def over_time(scenario: Scenario, result: SimulationResult) -> Figure:
         "yaxis2": _count_axis("waiting", [0.0, 0.24], max(line.waiting, default=0.0)),
     }
     return Figure(traces, layout, _say_over_time(scenario, result), HEIGHT)
+
+
+def asked_over_time(simulated: Timeline, library: Timeline, warm_up_s: float) -> Figure:
+    """Lay the library's connections and waiting requests over the simulated ones."""
+    lines = _states(library, lambda _: {"width": 1.5, "color": ORANGE})
+    traces = [*_states(simulated, _band), *map(_as_library, lines)]
+    peak, waiting, end_s = 0.0, 0.0, 0.0
+    for line in (simulated, library):
+        peak = max([peak, *_open(line)])
+        waiting = max([waiting, *line.waiting])
+        end_s = max([end_s, *(t_s + line.t_s[0] for t_s in line.t_s[-1:])])
+    layout = base(f"until {end_s:g}") | {
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "shapes": _warm_up(warm_up_s),
+        "annotations": _warm_up_note(warm_up_s),
+        "xaxis": _time_axis(end_s),
+        "yaxis": _count_axis("connections", [0.34, 1.0], peak),
+        "yaxis2": _count_axis("waiting", [0.0, 0.24], waiting),
+    }
+    label = (
+        f"Connections over {end_s:g} s in the simulation and with the library:"
+        f" at most {number(max(simulated.in_use, default=0.0))}"
+        f" and {number(max(library.in_use, default=0.0))} in use,"
+        f" at most {number(max(simulated.waiting, default=0.0))}"
+        f" and {number(max(library.waiting, default=0.0))} requests waiting."
+    )
+    return Figure(traces, layout, label, HEIGHT)
+
+
+def _states(line: Timeline, style: Callable[[str], dict[str, object]]) -> Iterator[Trace]:
+    states = (("in use", line.in_use, TEAL), ("open", _open(line), GREY))
+    for name, values, ink in (*states, ("waiting", line.waiting, VIOLET)):
+        yield {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": [round(t, 3) for t in line.t_s],
+            "y": list(values),
+            "line": style(ink),
+            "yaxis": "y2" if name == "waiting" else "y",
+            "hovertemplate": f"%{{y:.1f}} {name}<extra></extra>",
+        }
+
+
+def _as_library(trace: Trace) -> Trace:
+    """Draw a line for the library, all of them under one name in the legend."""
+    name = trace["name"]
+    return trace | {
+        "name": "library",
+        "legendgroup": "library",
+        "showlegend": name == "in use",
+        "hovertemplate": f"%{{y:.1f}} {name}, library<extra></extra>",
+    }
+
+
+def _band(ink: str) -> dict[str, object]:
+    return {"width": BAND, "color": faded(ink, BAND_ALPHA)}
+
+
+def _open(line: Timeline) -> list[float]:
+    return [in_use + idle for in_use, idle in zip(line.in_use, line.idle, strict=True)]
 
 
 def _area(
