@@ -15,12 +15,14 @@ class Adapter(ABC):
     """One library's pool, or all pools of a fleet, on the virtual network.
 
     `clocks` are the places where the library's modules keep a clock (see patched_clocks),
-    `libraries` the distributions whose versions the answer depends on.
+    `libraries` the distributions whose versions the answer depends on, `loggers` those that
+    report planned failures. `limits` say in sentences what is not the library's own.
     """
 
     clocks: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     loggers: ClassVar[tuple[str, ...]] = ()
+    limits: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, loop: asyncio.AbstractEventLoop, network: Network, script: Script) -> None:
         """Put the server on the network."""
@@ -29,7 +31,10 @@ class Adapter(ABC):
         self.script = script
 
     def chance(self) -> AbstractContextManager[None]:
-        """Let the library draw from the script's seed what it leaves to chance."""
+        """Set up what has to hold while the run lasts.
+
+        Above all: let the library draw from the script's seed what it leaves to chance.
+        """
         return nullcontext()
 
     @classmethod

@@ -105,6 +105,7 @@ def _window(scenario: Scenario, script: Script, requests_max: int) -> Window:
 def _notes(
     scenario: Scenario, script: Script, made: type[Adapter], trace: Trace, window: Window
 ) -> Iterator[str]:
+    yield from made.limits
     if trace.truncated:
         yield f"{CUT_SHORT}: {trace.truncated}."
     if window.end_s < scenario.duration_s:

@@ -140,9 +140,7 @@ class Backend(asyncio.Protocol):
         if self._running is not None:
             self._running.stop()
             self._running = None
-        self._send(
-            pgwire.error("FATAL", "57P01", "terminating connection due to administrator command")
-        )
+        self._send(pgwire.error("FATAL", "57P01", _KILLED))
         self._end()
         self.transport.close()
 

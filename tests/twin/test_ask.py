@@ -89,6 +89,12 @@ def test_short_holds_are_counted_and_the_report_says_how_many() -> None:
     assert report.notes == ()
 
 
+def test_what_is_not_the_librarys_own_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = parse(f"kind=asyncpg&rate=100&{SMALL}")
+    monkeypatch.setattr(pools.twin.play.adapter_of("asyncpg"), "limits", ("Not all is its own.",))
+    assert ask(scenario).notes[0] == "Not all is its own."
+
+
 def test_a_version_that_is_not_the_installed_one_is_named() -> None:
     report = ask(parse(f"kind=aiohttp&version=3.10&rate=100&{SMALL}"))
     assert any("say version 3.10; the installed one behaves as 3." in n for n in report.notes)
