@@ -2,6 +2,7 @@
 
 from pools.codegen.generate import GeneratedCode, GeneratedFile, changed_lines, generate
 from pools.codegen.options import Options, choices
+from pools.codegen.project import project
 from pools.codegen.reason import Reason
 from pools.codegen.target import Target, targets
 
@@ -14,5 +15,6 @@ __all__ = [
     "changed_lines",
     "choices",
     "generate",
+    "project",
     "targets",
 ]

@@ -3,15 +3,20 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pools.codegen.generate import generate
+from pools.codegen.project import project
 from pools.codegen.target import all_targets, targets
 from pools.setting import InvalidSettings
 from sim.query import parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print code for a scenario. Returns 2, after one line per mistake, for a bad query."""
+    """Print code for a scenario, or write a project.
+
+    Returns 2, after one line per mistake, for a bad query.
+    """
     asked = _parser().parse_args(arguments)
     if asked.list:
         print(_listing())
@@ -19,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scenario = parse(asked.query)
         first = next((target.name for target in targets(scenario.pool.name)), "")
+        if asked.project:
+            asked.project.write_bytes(project(scenario, asked.target or first))
+            return 0
         code = generate(scenario, asked.target or first)
     except InvalidSettings as wrong:
         print(wrong, file=sys.stderr)
@@ -40,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "query", nargs="?", default="", help="the page's query string; empty for the defaults"
     )
     parser.add_argument("--target", help="default: the first one of the scenario's kind")
+    parser.add_argument(
+        "--project", type=Path, metavar="ZIP", help="write a project to run instead of printing"
+    )
     parser.add_argument("--list", action="store_true", help="list the targets and their kinds")
     return parser
 

@@ -63,7 +63,7 @@ def context_for(
         "label": _named(_label(options.service), options.service),
         "variables": variables(pool, made),
         # What a target switches on before it includes a part.
-        "own": (),
+        "own": {},
         "from_settings": False,
         "measured": False,
         "traced": False,

@@ -51,10 +51,14 @@ class GeneratedFile:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedCode:
-    """The files of a target, the one to show first; its pip requirements and versions."""
+    """The files of a target, the one to show first; what pip must install, and versions.
+
+    `requires` are the ranges it is written for, `pins` the versions it is tested with.
+    """
 
     files: tuple[GeneratedFile, ...]
     requires: tuple[str, ...]
+    pins: tuple[str, ...]
     versions: tuple[str, ...]
 
     @property
@@ -86,7 +90,7 @@ def generate(
     `result` is the scenario's simulation; targets that say so take thresholds from it. Raises
     InvalidSettings, naming the choices, if there is no such target for its pool kind.
     """
-    chosen = _find(scenario.pool.name, target)
+    chosen = find_target(scenario.pool.name, target)
     options = options or Options()
     imported = [
         options.release(name, scenario.pool) for name in chosen.libraries(scenario.pool.name)
@@ -102,6 +106,7 @@ def generate(
             render(name, chosen.template(name), known, head, options) for name in chosen.filenames
         ),
         requires=tuple(release.requirement for release in (*imported, *beside)),
+        pins=tuple(release.pin for release in (*imported, *beside)),
         versions=versions,
     )
 
@@ -171,7 +176,8 @@ def _filter(spell: Callable[..., Literal], *, optional: bool = False) -> Callabl
     return write
 
 
-def _find(kind: str, name: str) -> Target:
+def find_target(kind: str, name: str) -> Target:
+    """Return a kind's target by name. Raises InvalidSettings, naming the choices."""
     known = {target.name: target for target in targets(kind)}
     if name not in known:
         rule = f"must be one of {', '.join(known) or 'none yet'} for kind {kind}"

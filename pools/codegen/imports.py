@@ -11,11 +11,13 @@ import re
 import symtable
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 LINE_LENGTH = 88
+NONE: Mapping[str, str] = MappingProxyType({})
 TABLE = Path(__file__).with_name("imports.toml")
 # Syntax of Python 3.12, which an older one that writes it cannot read.
 _TYPE_STATEMENT = re.compile(r"^type (?=\w+ = )", re.MULTILINE)
@@ -23,18 +25,20 @@ _TYPE_PARAMETER = re.compile(r"(?<=def )(\w+)\[(\w+)\]")
 _GIVEN = frozenset({*dir(builtins), "__name__", "__file__"})
 
 
-def imports_for(code: str, own: tuple[str, ...] = ()) -> str:
-    """Return the import block of a module without imports; `own` names modules beside it.
+def imports_for(code: str, own: Mapping[str, str] = NONE) -> str:
+    """Return the import block of a module without imports.
+
+    `own` names the module beside it that a name comes from.
 
     Raises LookupError for a name whose home `imports.toml` does not say.
     """
     plain: dict[int, list[str]] = {0: [], 1: [], 2: []}
     members: dict[int, dict[str, list[str]]] = {0: {}, 1: {}, 2: {}}
     for name in sorted(_free_names(code)):
-        home = _homes().get(name)
+        home = own.get(name, _homes().get(name))
         if home is None:
             raise LookupError(f"imports.toml must say where {name} comes from")
-        section = _section(home or name, own)
+        section = 2 if name in own else _section(home or name)
         if home:
             members[section].setdefault(home, []).append(name)
         else:
@@ -88,11 +92,8 @@ def _quoted_names(tree: ast.AST) -> Iterator[str]:
                     yield from (name.id for name in inner if isinstance(name, ast.Name))
 
 
-def _section(module: str, own: tuple[str, ...]) -> int:
-    root = module.partition(".")[0]
-    if root in sys.stdlib_module_names:
-        return 0
-    return 2 if root in own else 1
+def _section(module: str) -> int:
+    return 0 if module.partition(".")[0] in sys.stdlib_module_names else 1
 
 
 def _by_home(item: tuple[str, list[str]]) -> str:

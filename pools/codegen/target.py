@@ -5,6 +5,7 @@ the file it makes (`database.py.jinja` makes `database.py`). Folders without a `
 hold the parts that templates share.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ TEMPLATES = HERE / "templates"
 SUFFIX = ".jinja"
 POOL = "@pool"
 HTTP = "@http"
+DRIVER = "@driver"
 HTTP_CLIENTS = ("aiohttp", "httpx")
 # What the code for each kind imports or, as SQLAlchemy its driver, has imported.
 POOL_LIBRARIES: Mapping[str, tuple[str, ...]] = {
@@ -42,13 +44,19 @@ class Release:
     requirement: str
     series: str = ""
 
+    @property
+    def pin(self) -> str:
+        """The version it is tested with, in pip's words, extras and all."""
+        return f"{re.split('[<>=]', self.requirement)[0]}=={self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """What can be generated: its name and title, and the pool kinds it applies to.
 
     `filenames` are the files it makes, the one to show first; `simulates` says that its values
-    are better with a simulation's result.
+    are better with a simulation's result; `smoke` is what tests it as a project, empty if it
+    does not run by itself.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Target:
     filenames: tuple[str, ...]
     rank: int
     simulates: bool
+    smoke: str
     _libraries: tuple[str, ...]
     _runs_with: tuple[str, ...]
 
@@ -71,6 +80,8 @@ class Target:
         for name in self._libraries:
             if name == POOL:
                 found += POOL_LIBRARIES[kind]
+            elif name == DRIVER:
+                found.append("psycopg" if kind == "psycopg" else "asyncpg")
             elif name == HTTP:
                 found.append(kind if kind in HTTP_CLIENTS else HTTP_CLIENTS[0])
             else:
@@ -118,6 +129,7 @@ def _read(folder: Path) -> Target:
         filenames=(shown, *(name for name in found if name != shown)),
         rank=said["rank"],
         simulates=said.get("simulates", False),
+        smoke=said.get("smoke", "pool" if shown.endswith(".py") else ""),
         _libraries=tuple(said["libraries"]),
         _runs_with=tuple(said.get("runs_with", ())),
     )

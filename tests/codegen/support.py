@@ -1,9 +1,11 @@
 """Runs generated code as the module it is meant to be."""
 
+import io
 import os
 import shutil
 import subprocess
 import types
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import prometheus_client
 import pytest
 from hypothesis import settings
 
-from pools.codegen import GeneratedCode, Options, generate, targets
+from pools.codegen import GeneratedCode, Options, generate, project, targets
 from pools.kinds import KINDS
 from sim.query import parse
 from sim.scenario import Scenario
@@ -34,6 +36,11 @@ ODD_QUERIES = {
         "limit=0&limit_per_host=500&force_close=true&connect_timeout=0.05",
         "limit=500&keepalive_timeout=0.0001&connect_timeout=300",
     ),
+    "psycopg": (
+        "min_size=0&max_size=1&timeout=0.05&check=true&max_waiting=10000",
+        "min_size=500&max_size=500&timeout=300&reset=true&num_workers=100",
+        "check=true&reset=true&max_lifetime=0.1&max_idle=1&reconnect_timeout=0",
+    ),
     "httpx": ("pool_connections=0&pool_timeout=0&connect_timeout=0", "pool_connections=500"),
 }
 OLDER = Options(python="3.11", sqlalchemy="2.0", asyncpg="0.31")
@@ -52,6 +59,17 @@ def representative(options: Options | None = None) -> Iterator[tuple[str, str, G
             scenario = parse(f"kind={kind}&{query}")
             for target in targets(kind):
                 yield kind, target.name, generate(scenario, target.name, options=options)
+
+
+def smoke_tests(options: Options | None = None) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, target and text of the smoke test of every project."""
+    for kind in KINDS:
+        for target in targets(kind):
+            if target.smoke:
+                made = project(Scenario(pool=KINDS[kind]()), target.name, options=options)
+                with zipfile.ZipFile(io.BytesIO(made)) as archive:
+                    text = archive.read(f"{target.name}-project/smoke_test.py").decode("ascii")
+                yield kind, target.name, text
 
 
 def module_of(text: str) -> types.ModuleType:

@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from pools.codegen import Options
+from pools.codegen.target import all_targets
 from pools.kinds import KINDS
-from tests.codegen.support import NEWER, ODD_QUERIES, OLDER, is_python, representative, run
+from tests.codegen.support import (
+    NEWER,
+    ODD_QUERIES,
+    OLDER,
+    is_python,
+    representative,
+    run,
+    smoke_tests,
+)
 
 # Every rule of ruff but these.
 IGNORED = (
@@ -20,10 +30,12 @@ IGNORED = (
     "INP001",  # the folder it will be in is not known
     "TRY003",  # the same
 )
-MYPY_SETTINGS = """
+# Modules that smoke tests import from beside them.
+OWN = sorted({target.filename.removesuffix(".py") for target in all_targets() if target.smoke})
+MYPY_SETTINGS = f"""
 [mypy]
 strict = True
-[mypy-asyncpg.*,greenlet.*]
+[mypy-asyncpg.*,greenlet.*,{",".join(OWN)}]
 ignore_missing_imports = True
 """
 
@@ -45,7 +57,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 seen.add(known)
                 name = f"{kind}_{target}_{number}_{version}.py".replace("-", "_")
                 (made / version / name).write_text(code.text, encoding="ascii")
+        write_smoke_tests(made / version, options)
     return made
+
+
+def write_smoke_tests(folder: Path, options: Options) -> None:
+    """Write each smoke test that reads differently, its imports from the code beside it."""
+    seen: dict[str, str] = {}
+    for kind, target, text in smoke_tests(options):
+        seen.setdefault(text, f"smoke_{kind}_{target}_{folder.name}.py".replace("-", "_"))
+    for text, name in seen.items():
+        (folder / name).write_text(text, encoding="ascii")
 
 
 def skeleton(text: str) -> str:
@@ -57,7 +79,9 @@ def skeleton(text: str) -> str:
 
 
 def ruff(*command: str, folder: Path) -> None:
-    given = ("--isolated", "--no-cache", "--line-length=88", f"--target-version={folder.name}")
+    own = f"--config=lint.isort.known-first-party={OWN}"
+    version = f"--target-version={folder.name}"
+    given = ("--isolated", "--no-cache", own, "--line-length=88", version)
     run(sys.executable, "-m", "ruff", *command, *given, ".", folder=folder)
 
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,15 @@ def test_command_prints_the_first_target_unless_told_otherwise(
 ) -> None:
     assert main([f"kind={kind}"]) == 0
     assert capsys.readouterr().out == generate(parse(f"kind={kind}"), targets(kind)[0].name).text
+
+
+def test_command_writes_a_project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    made = tmp_path / "made.zip"
+    assert main(["kind=asyncpg&max_size=42", "--target", "service", "--project", str(made)]) == 0
+    assert capsys.readouterr().out == ""
+    assert zipfile.ZipFile(made).testzip() is None
+    assert main(["", "--target", "deployment", "--project", str(made)]) == 2
+    assert "target must run by itself" in capsys.readouterr().err
 
 
 def test_command_lists_every_target_with_its_kinds(capsys: pytest.CaptureFixture[str]) -> None:
