@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import pools.twin.play
+from pools.kinds import KINDS
 from pools.twin import worker
 from pools.twin.ask import ask
 from pools.twin.worker import Answer, Run
@@ -19,7 +20,7 @@ from ui import charts
 from ui.panels import library_words as words
 
 ROOT = Path(__file__).parents[2]
-QUICK = {"kind": "asyncpg", "duration_s": "3", "warm_up_s": "0.5", "rate": "150"}
+QUICK = {"kind": "asyncpg", "duration_s": "3", "warm_up_s": "0.5", "rate": "60"}
 LONG = {"kind": "sqlalchemy-null", "duration_s": "60", "rate": "50", "replications": "2"}
 PATIENCE_S = 90.0
 
@@ -76,7 +77,7 @@ def test_nothing_is_asked_until_the_button_is_pressed() -> None:
     assert has_button(page, "library-ask")
 
 
-@pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg", "aiohttp"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if worker.has_twin(kind)])
 def test_the_answer_says_agreement_versions_and_waits(kind: str) -> None:
     query = QUICK | {"kind": kind}
     page = opened(**query)
@@ -89,6 +90,16 @@ def test_the_answer_says_agreement_versions_and_waits(kind: str) -> None:
     assert list(table["wait"]) == ["p50", "p95", "p99", "max"]
     assert list(table["simulation"]) == list(table["library"])
     assert len(page.get("bidi_component")) >= 6  # two charts more
+
+
+def test_a_pool_that_cannot_be_made_is_said_and_draws_nothing() -> None:
+    """asyncpg's create_pool fails when the server has no room for min_size."""
+    page = opened(**QUICK, min_size="5", max_connections="3", reserved="1")
+    press(page, "library-ask")
+    until_over(page)
+    assert "No request was asked" in said(page)
+    assert "the pool was not ready" in said(page)
+    assert not [one for one in page.table if "library" in one.value.columns]
 
 
 def test_an_answer_is_marked_when_the_settings_have_changed() -> None:

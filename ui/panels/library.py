@@ -151,6 +151,8 @@ def _result(answer: Answer, job: Job, *, is_stale: bool) -> None:
         with grid.cell(column_span=2):
             show(waits, key="library-waits")
             st.table(words.compared(answer))
-    for note in (words.counted(answer), *answer.notes):
+    if answer.requests:
+        st.caption(words.counted(answer))
+    for note in answer.notes:
         st.caption(note)
     st.text(words.asked(answer, job.scenario))

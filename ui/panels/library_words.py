@@ -41,7 +41,7 @@ def progress_line(asking: Asking) -> str:
 def agreement(answer: Answer) -> str:
     """Say of how many requests both decided alike."""
     if not answer.requests:
-        return "No request was asked, of neither."
+        return "No request was asked: there was no pool to ask."
     same = f"{answer.identical_requests:,} of {count(answer.requests, 'request')}"
     return f"{same}: same connection, same time."
 
