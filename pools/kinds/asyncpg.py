@@ -1,7 +1,6 @@
 """asyncpg.Pool: its parameters and its decisions.
 
-Source: asyncpg/pool.py (Pool._initialize, _acquire, release, _maintain_min_size,
-PoolConnectionHolder.release), asyncpg 0.32.0.
+Source: asyncpg/pool.py (Pool, PoolConnectionHolder), asyncpg 0.32.0 and 0.31.0.
 """
 
 import random
@@ -9,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pools.kinds.asyncpg_creation import Creation
+from pools.kinds.asyncpg_floor import Floor
 from pools.kinds.asyncpg_holders import NEVER, Holder, Holders, holder_of
 from pools.kinds.base import (
     CANCEL_ROUND_TRIPS,
@@ -35,7 +36,6 @@ from pools.setting import Mistake, setting
 from pools.trace import Cause, Outcome
 
 RESET_ROUND_TRIPS = 1
-REPAIR_DELAY_S, REPAIR_DELAY_S_MAX = 1.0, 60.0
 _DEFAULT = "asyncpg's default"
 _WAITING = (QUEUED, WOKEN, OPENING)
 
@@ -46,11 +46,13 @@ class AsyncpgPool(Pool):
 
     name: ClassVar[str] = "asyncpg"
     title: ClassVar[str] = "asyncpg pool"
-    versions: ClassVar[str] = "asyncpg 0.32"
+    versions: ClassVar[str] = "asyncpg 0.30 to 0.32"
 
     max_size: int = connections(10, "Most connections of the pool.", source=_DEFAULT, low=1)
     min_size: int = connections(
-        10, "Floor that the pool restores in the background (from 0.32).", source=_DEFAULT
+        10,
+        "Floor that the pool restores in the background; before 0.32 what create_pool opens.",
+        source=_DEFAULT,
     )
     init_size: int = connections(
         -1,
@@ -77,11 +79,18 @@ class AsyncpgPool(Pool):
     )
     max_inactive_connection_lifetime: float = seconds(
         300.0,
-        "Idle time after which a connection above min_size is closed.",
+        "Idle time after which a connection above min_size is closed; before 0.32 any one.",
         source=_DEFAULT,
         high=86_400.0,
         step=1.0,
         special={0.0: "never"},
+    )
+    version: str = setting(
+        "0.32",
+        "0.32; or 0.31 and before: no floor, no init_size, and acquire takes the holder that came"
+        " free last, connected or not.",
+        source="asyncpg/pool.py of each",
+        choices=("0.32", "0.31"),
     )
 
     @property
@@ -93,6 +102,11 @@ class AsyncpgPool(Pool):
     def wait_s_max(self) -> float | None:
         """acquire_timeout, or None for ever."""
         return self.acquire_timeout or None
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether this version restores min_size in the background."""
+        return self.version != "0.31"
 
     @property
     def hold_round_trips(self) -> int:
@@ -110,7 +124,9 @@ class AsyncpgPool(Pool):
             value = getattr(self, name)
             if value > self.max_size:
                 yield Mistake(name, f"must be at most max_size ({self.max_size})", str(value))
-        if -1 < self.init_size < self.min_size:
+        if self.init_size != -1 and not self.has_floor:
+            yield Mistake("init_size", "must be -1 before asyncpg 0.32", str(self.init_size))
+        elif -1 < self.init_size < self.min_size:
             rule = f"must be at least min_size ({self.min_size})"
             yield Mistake("init_size", rule, str(self.init_size))
 
@@ -131,11 +147,9 @@ class AsyncpgLogic:
         self._holders = Holders(pool.max_size, idle_s, world)
         self._free = self._holders.free
         self._timeout_s = pool.acquire_timeout or NEVER
-        self._to_create: list[Holder] = []
-        self._creating = 0
-        self._closed = False
-        self._repairing = False
-        self._repair_delay_s = REPAIR_DELAY_S
+        self._prefers_live = pool.has_floor
+        self._floor = Floor(pool.min_size if pool.has_floor else 0, self._holders, world)
+        self._creation = Creation(self._holders, world, tidies=pool.has_floor)
 
     def start(self, now: float, warm: int) -> None:
         """Open what create_pool opens, or `warm` if that is more."""
@@ -147,12 +161,7 @@ class AsyncpgLogic:
 
     def create(self, now: float) -> None:
         """Open one connection alone; then the others that create_pool opens, all at once."""
-        self._creating = self._pool.connections_at_start
-        self._to_create = self._free[self._pool.max_size - self._creating :]
-        if self._creating:
-            self._world.open(self._to_create.pop(), POSTGRES_CONNECT_ROUND_TRIPS)
-        else:
-            self._world.ready(True)
+        self._creation.begin(self._pool.connections_at_start)
 
     def acquire(self, request: Request, now: float) -> None:
         """Take a free holder, a connected one first, or queue."""
@@ -191,26 +200,23 @@ class AsyncpgLogic:
     def opened(self, slot: Slot, now: float) -> None:
         """Grant a connection to who opened it, or keep it if it restores the floor."""
         holder = holder_of(slot)
-        if self._closed:
-            self._world.exchange(holder, Step.CLOSE, CLOSE_ROUND_TRIPS)
+        if self._creation.has_failed:
+            self._creation.opened_in_vain(holder, now)
             return
         self._holders.count(holder, now)
         if holder.request is not None:
             self._grant(holder.request, holder)
-        elif self._creating:
-            self._go_on_creating(now)
+        elif self._creation.left:
+            self._creation.go_on()
+            self._restore_floor(now)
         else:
-            self._repair_delay_s = REPAIR_DELAY_S
             self._put(holder)
-            self._repair()
+            self._floor.opened()
 
     def open_failed(self, slot: Slot, now: float) -> None:
         """Free the empty holder, wake the next waiter, and tell the requester."""
-        if self._creating or self._closed:
-            self._closed = True
-            for made in (one for one in self._free if one.counts):
-                self._drop(made, Cause.NOT_POOLED)
-            self._world.ready(False)
+        if self._creation.left:
+            self._creation.fail()
             return
         holder = holder_of(slot)
         request = holder.detach()
@@ -219,8 +225,7 @@ class AsyncpgLogic:
             self._restore_floor(now)
             self._waiters.reject(request, Outcome.CONNECT_REFUSED)
         else:
-            self._world.timer(self, now + self._repair_delay_s)
-            self._repair_delay_s = min(2.0 * self._repair_delay_s, REPAIR_DELAY_S_MAX)
+            self._floor.failed(now)
 
     def exchanged(self, slot: Slot, step: Step, ok: bool, now: float) -> None:
         """Free the holder after reset or close, then let release() return or raise."""
@@ -232,8 +237,9 @@ class AsyncpgLogic:
             if request is not None:
                 self._waiters.finish(request)
         elif step is Step.CANCEL and ok:
+            holder.cancelled(now)
             self._give_back(holder, now)
-        elif self._closed:
+        elif self._creation.has_failed:
             self._world.close(holder, Cause.NOT_POOLED)
         else:
             raises = step is Step.RESET or (not ok and now >= holder.until_s)
@@ -258,9 +264,11 @@ class AsyncpgLogic:
     def interrupted(self, request: Request, now: float) -> None:
         """Wait until the query is cancelled on the server, then release."""
         holder = self._returned(request, now)
-        if holder.queries >= self._pool.max_queries:
+        closes = holder.queries >= self._pool.max_queries
+        if closes:
             self._holders.discount(holder)
-        self._world.exchange(holder, Step.CANCEL, CANCEL_ROUND_TRIPS, holder.left_s(now))
+        left_s = holder.cancel(now, counts=self._pool.has_floor or not closes)
+        self._world.exchange(holder, Step.CANCEL, CANCEL_ROUND_TRIPS, left_s)
 
     def lost(self, slot: Slot, now: float) -> None:
         """Empty the holder at once; a borrower finds that its connection is gone."""
@@ -274,24 +282,16 @@ class AsyncpgLogic:
 
     def timer(self, token: object, now: float) -> None:
         """Close a holder idle for too long above the floor, or go on with the repair."""
-        if token is self:
-            self._repair()
+        if token is self._floor:
+            self._floor.repair()
             return
-        holder, above_floor = holder_of(token), self._holders.live > self._pool.min_size
-        if self._holders.is_idle_for_too_long(holder, now) and above_floor:
+        holder = holder_of(token)
+        if self._holders.is_idle_for_too_long(holder, now) and self._floor.is_exceeded:
             self._drop(holder, Cause.IDLE)
-
-    def _go_on_creating(self, now: float) -> None:
-        self._creating -= 1
-        while self._to_create:
-            self._world.open(self._to_create.pop(), POSTGRES_CONNECT_ROUND_TRIPS)
-        if not self._creating:
-            self._world.ready(True)
-            self._restore_floor(now)
 
     def _take(self, request: Request) -> None:
         holder = self._free.pop()
-        if holder.link < 0:
+        if holder.link < 0 and self._prefers_live:
             holder = self._holders.rather_live(holder)
         holder.is_free = False
         holder.request = request
@@ -345,16 +345,5 @@ class AsyncpgLogic:
             self._waiters.wake()
 
     def _restore_floor(self, now: float) -> None:
-        """Start the repair in this instant, but after any waiter that was woken."""
-        busy = self._repairing or self._creating
-        if not busy and self._holders.live < self._pool.min_size:
-            self._repairing = True
-            self._repair_delay_s = REPAIR_DELAY_S
-            self._world.timer(self, now)
-
-    def _repair(self) -> None:
-        enough = self._holders.live >= self._pool.min_size
-        holder = None if enough else self._holders.take_empty()
-        self._repairing = holder is not None
-        if holder is not None:
-            self._world.open(holder, POSTGRES_CONNECT_ROUND_TRIPS)
+        if not self._creation.left:
+            self._floor.restore(now)

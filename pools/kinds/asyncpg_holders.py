@@ -16,7 +16,15 @@ class Holder(Slot):
     of a release under way.
     """
 
-    __slots__ = ("counts", "idle_until_s", "is_free", "queries", "timer_set", "until_s")
+    __slots__ = (
+        "counts",
+        "idle_until_s",
+        "is_free",
+        "put_off_s",
+        "queries",
+        "timer_set",
+        "until_s",
+    )
 
     def __init__(self) -> None:
         """Start empty and free."""
@@ -25,6 +33,7 @@ class Holder(Slot):
         self.is_free = True
         self.queries = 0
         self.idle_until_s = NEVER
+        self.put_off_s = 0.0
         self.timer_set = False
         self.until_s = NEVER
 
@@ -37,6 +46,19 @@ class Holder(Slot):
         """Return how long the release under way may still take, or None for ever."""
         left_s = self.until_s - now
         return None if left_s == NEVER else left_s
+
+    def cancel(self, now: float, *, counts: bool) -> float | None:
+        """Return how long the cancellation may take.
+
+        Before 0.32 that does not count if the connection is to be closed afterwards.
+        """
+        self.put_off_s = 0.0 if counts else self.until_s - now
+        return self.left_s(now) if counts else None
+
+    def cancelled(self, now: float) -> None:
+        """Begin the timeout of the release here, if the cancellation does not count."""
+        if self.put_off_s:
+            self.until_s = now + self.put_off_s
 
 
 class Holders:

@@ -1,10 +1,11 @@
 """asyncpg's own pool on the virtual network.
 
-Drives asyncpg 0.32.0 through `create_pool`, `acquire` and `release`.
+Drives asyncpg 0.30 to 0.32 through `create_pool`, `acquire` and `release`.
 """
 
 import asyncio
 import contextlib
+import inspect
 from typing import Any, ClassVar
 
 import asyncpg
@@ -17,11 +18,16 @@ from pools.twin.notes import Note
 from pools.twin.postgres import HOST, PASSWORD, PORT, USER, PostgresServer
 from sim.script import Script, Use
 
+HAS_FLOOR = tuple(int(part) for part in asyncpg.__version__.split(".")[:2]) >= (0, 32)
+# Before 0.32 the pool itself looks at the clock, too.
+KNOWN = inspect.signature(asyncpg.connect).parameters
+CLOCKS = ("asyncpg.connection:time", *(() if HAS_FLOOR else ("asyncpg.pool:time",)))
+
 
 class AsyncpgAdapter(Adapter):
     """`asyncpg.create_pool`, once for each pool of the fleet."""
 
-    clocks: ClassVar[tuple[str, ...]] = ("asyncpg.connection:time",)
+    clocks: ClassVar[tuple[str, ...]] = CLOCKS
     libraries: ClassVar[tuple[str, ...]] = ("asyncpg",)
     loggers: ClassVar[tuple[str, ...]] = ("asyncpg.pool",)
 
@@ -34,15 +40,21 @@ class AsyncpgAdapter(Adapter):
         self.pools: list[Any] = []
         listen(network, self.server, script.pools)
 
+    @classmethod
+    def version(cls) -> str:
+        """Return which of the versions that the kind offers is installed."""
+        return "0.32" if HAS_FLOOR else "0.31"
+
     async def open(self) -> None:
-        """Make the pools, all at once; create_pool opens init_size connections."""
+        """Make the pools, all at once; create_pool opens init_size (or min_size) connections."""
         pool = self.settings
+        start = {"init_size": pool.connections_at_start} if self.version() == "0.32" else {}
         self.pools = [
             asyncpg.create_pool(
                 **connect_arguments(number),
                 min_size=pool.min_size,
                 max_size=pool.max_size,
-                init_size=pool.connections_at_start,
+                **start,
                 max_queries=pool.max_queries,
                 max_inactive_connection_lifetime=pool.max_inactive_connection_lifetime,
             )
@@ -107,9 +119,8 @@ def connect_arguments(pool: int) -> dict[str, Any]:
         "database": USER,
         "ssl": "prefer",
         "direct_tls": False,
-        "service": "",
         "target_session_attrs": "any",
-    }
+    } | ({"service": ""} if "service" in KNOWN else {})
 
 
 def is_for_requests() -> bool:

@@ -1,25 +1,27 @@
 """Golden traces: what the libraries once decided, kept as data, so that they need not be there.
 
-`python -m tests.conformance.golden [--kind FAMILY]` plays many workloads with the installed
-libraries and keeps a few of them: those that between them expose every planted modelling
-error at least twice, and some more. A workload is kept as its seed and its trace; times in
+`python -m tests.conformance.golden [--kind FAMILY]` plays a few workloads with the installed
+libraries and keeps them: those that between them expose every planted modelling error at
+least twice, and some more. A workload is kept as its seed and its trace; times in
 units of 0.1 microseconds from the start, null for never.
 """
 
 import argparse
 import json
 import math
-import random
 from array import array
-from collections import Counter
 from collections.abc import Sequence
+from functools import cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import sim.play
 from pools.trace import Trace
 from tests.conformance.http_mutants import MUTANTS as HTTP_MUTANTS
 from tests.conformance.mutants import Mutant
 from tests.conformance.postgres_mutants import MUTANTS as POSTGRES_MUTANTS
-from tests.conformance.suite import FAMILIES, Played, check, draw, play_many
+from tests.conformance.suite import FAMILIES, Played, check, draw, play
 
 HERE = Path(__file__).parent / "golden"
 MUTANTS: tuple[Mutant, ...] = (*POSTGRES_MUTANTS, *HTTP_MUTANTS)
@@ -31,10 +33,13 @@ REQUEST = ("outcome", "connection", "asked_s", "granted_s", "released_s", "retur
 CONNECTION = ("opening_s", "opened_s", "closed_s")
 
 
-def load(family: str) -> list[Played]:
+@cache
+def load(family: str) -> tuple[Played, ...]:
     """Return the golden workloads of a family, with their traces."""
     kept = json.loads((HERE / f"{family}.json").read_text(encoding="utf-8"))
-    return [Played(family, one["seed"], draw(family, one["seed"]), _trace(one), ()) for one in kept]
+    return tuple(
+        Played(family, one["seed"], draw(family, one["seed"]), _trace(one), ()) for one in kept
+    )
 
 
 def write(family: str, played: Sequence[Played]) -> None:
@@ -44,27 +49,27 @@ def write(family: str, played: Sequence[Played]) -> None:
     (HERE / f"{family}.json").write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 
-def choose(family: str, played: Sequence[Played], mutants: Sequence[Mutant]) -> list[Played]:
-    """Choose workloads that expose each mutant twice, few of them, and some more.
+def choose(family: str, mutants: Sequence[Mutant], tried: int) -> list[int]:
+    """Choose seeds whose workloads expose each mutant twice, and some more.
 
-    Raises ValueError with the names of mutants that too few workloads expose.
+    What exposes a mutant is what it makes the simulation do otherwise. Raises ValueError with
+    the names of mutants that too few workloads expose.
     """
-    exposers: dict[str, list[int]] = {}
+    scripts = [draw(family, seed) for seed in range(tried)]
+    truths = [sim.play.play(script) for script in scripts]
+    chosen = list(range(MORE))
+    weak = []
     for one in mutants:
         with one.planted():
-            exposers[one.name] = [
-                at for at, play in enumerate(played) if check(play.script, play.real)
-            ]
-    weak = [name for name, found in exposers.items() if len(found) < EXPOSED]
+            candidates = (*chosen, *(seed for seed in range(tried) if seed not in chosen))
+            exposing = (seed for seed in candidates if check(scripts[seed], truths[seed]))
+            found = list(islice(exposing, EXPOSED))
+        chosen += [seed for seed in found if seed not in chosen]
+        if len(found) < EXPOSED:
+            weak.append(one.name)
     if weak:
         raise ValueError(f"{family}: too few workloads expose " + "; ".join(weak))
-    chosen = set(random.Random(family).sample(range(len(played)), MORE))
-    for found in sorted(exposers.values(), key=len):
-        counts = Counter(at for others in exposers.values() for at in others)
-        best = sorted(found, key=lambda at: -counts[at])
-        missing = EXPOSED - len(chosen.intersection(found))
-        chosen.update([at for at in best if at not in chosen][: max(0, missing)])
-    return [played[at] for at in sorted(chosen)]
+    return sorted(chosen)
 
 
 def main() -> None:
@@ -74,17 +79,16 @@ def main() -> None:
     parser.add_argument("--tried", type=int, default=TRIED, help="workloads to choose from")
     given = parser.parse_args()
     for family in given.kind or FAMILIES:
-        played = list(play_many(family, range(given.tried)))
+        mutants = [one for one in MUTANTS if one.family == family]
+        played = [play(family, seed) for seed in choose(family, mutants, given.tried)]
         unlike = [str(one) for one in played if one.differences]
         if unlike:
             raise SystemExit("simulation and library differ:\n" + "\n".join(unlike))
-        mutants = [one for one in MUTANTS if one.family == family]
-        chosen = choose(family, played, mutants)
-        write(family, chosen)
-        print(f"{family}: {len(chosen)} workloads kept, {len(mutants)} mutants", flush=True)
+        write(family, played)
+        print(f"{family}: {len(played)} workloads kept, {len(mutants)} mutants", flush=True)
 
 
-def _kept(one: Played) -> dict[str, object]:
+def _kept(one: Played) -> dict[str, Any]:
     trace = one.real
     return {
         "seed": one.seed,
@@ -106,8 +110,8 @@ def _unit(value: float) -> int | None:
     return None if math.isnan(value) else round(value / UNIT_S)
 
 
-def _trace(kept: dict[str, object]) -> Trace:
-    columns: dict[str, array] = {}
+def _trace(kept: dict[str, Any]) -> Trace:
+    columns: dict[str, Any] = {}
     for names, rows in ((REQUEST, kept["requests"]), (CONNECTION, kept["connections"])):
         for at, name in enumerate(names):
             values = [row[at] for row in rows]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+import pools.protocol
 from tests.conformance.suite import Played, check
 
 
@@ -32,8 +33,8 @@ class Edit:
             where = f"{self.owner.__name__}.{self.method}"
             raise ValueError(f"{where} must contain {self.words!r} once:\n{source}")
         made: dict[str, Any] = {}
-        module = vars(inspect.getmodule(original))
-        exec(source.replace(self.words, self.others), dict(module), made)
+        names = vars(pools.protocol) | vars(inspect.getmodule(original))
+        exec(source.replace(self.words, self.others), names, made)
         return made[self.method]
 
 

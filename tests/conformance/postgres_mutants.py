@@ -3,6 +3,8 @@
 from functools import partial
 
 from pools.kinds.asyncpg import AsyncpgLogic
+from pools.kinds.asyncpg_creation import Creation
+from pools.kinds.asyncpg_floor import Floor
 from pools.kinds.base import Pool
 from pools.kinds.sqlalchemy import QueuePoolLogic, SqlalchemyQueue
 from pools.kinds.sqlalchemy_record import RecordLogic
@@ -18,7 +20,7 @@ ASYNCPG = (
     _asyncpg(
         "a holder is taken whether or not it has a connection",
         method="_take",
-        words="if holder.link < 0:",
+        words="if holder.link < 0 and self._prefers_live:",
         others="if False:",
     ),
     _asyncpg(
@@ -65,39 +67,43 @@ ASYNCPG = (
     ),
     _asyncpg(
         "min_size is not a floor",
-        method="_restore_floor",
-        words="self._repairing or",
-        others="True or",
+        owner=Floor,
+        method="restore",
+        words="not self._repairing and",
+        others="False and",
     ),
     _asyncpg(
         "the repair gives up after a failure",
-        method="open_failed",
-        words="self._world.timer(self, now + self._repair_delay_s)",
+        owner=Floor,
+        method="failed",
+        words="self._world.timer(self, now + self._delay_s)",
         others="self._repairing = False",
     ),
     _asyncpg(
         "the repair tries again every second",
-        method="open_failed",
-        words="2.0 * self._repair_delay_s",
-        others="self._repair_delay_s",
+        owner=Floor,
+        method="failed",
+        words="2.0 * self._delay_s",
+        others="self._delay_s",
     ),
     _asyncpg(
         "the repair begins before the waiter that was woken",
-        method="_restore_floor",
+        owner=Floor,
+        method="restore",
         words="self._world.timer(self, now)",
-        others="self._repair()",
+        others="self.repair()",
     ),
     _asyncpg(
         "idle connections are closed below the floor",
         method="timer",
-        words="> self._pool.min_size",
-        others="> -1",
+        words=" and self._floor.is_exceeded",
+        others="",
     ),
     _asyncpg(
         "an idle connection at the floor is looked at again",
         method="timer",
-        words="and above_floor",
-        others="and (above_floor or self._holders.arm_idle_timer(holder, now))",
+        words="and self._floor.is_exceeded",
+        others="and (self._floor.is_exceeded or self._holders.arm_idle_timer(holder, now))",
     ),
     _asyncpg(
         "only a connect arms the idle timer",
@@ -144,7 +150,7 @@ ASYNCPG = (
     _asyncpg(
         "release() does not wait until the query is cancelled",
         method="interrupted",
-        words="self._world.exchange(holder, Step.CANCEL, CANCEL_ROUND_TRIPS, holder.left_s(now))",
+        words="self._world.exchange(holder, Step.CANCEL, CANCEL_ROUND_TRIPS, left_s)",
         others="self._give_back(holder, now)",
     ),
     _asyncpg(
@@ -161,9 +167,10 @@ ASYNCPG = (
     ),
     _asyncpg(
         "create_pool opens its connections one after another",
-        method="_go_on_creating",
-        words="while self._to_create:",
-        others="if self._to_create:",
+        owner=Creation,
+        method="go_on",
+        words="while self._others:",
+        others="if self._others:",
     ),
     mutant(
         "the releaser goes on before the waiter it woke",
@@ -227,9 +234,10 @@ SQLALCHEMY = (
             Edit(
                 QueuePoolLogic,
                 "expired",
-                "if request.stage is not Stage.QUEUED or",
-                "if request.stage is Stage.OPENING:\n"
-                "        return self.give_up(request, now)\n    if",
+                "if request.stage not in _IN_QUEUE or",
+                "if request.stage is OPENING:\n"
+                "        return self.give_up(request, now)\n"
+                "    if request.stage not in _IN_QUEUE or",
             ),
         ),
     ),
@@ -379,9 +387,9 @@ SQLALCHEMY = (
         "sqlalchemy-loops",
         Waiters,
         "join",
-        "    request.stage = Stage.QUEUED\n    self.append(request)",
-        "    queue = self.appendleft if request.stage is Stage.WOKEN else self.append\n"
-        "    request.stage = Stage.QUEUED\n    queue(request)",
+        "    request.stage = QUEUED\n    self.append(request)",
+        "    queue = self.appendleft if request.stage is WOKEN else self.append\n"
+        "    request.stage = QUEUED\n    queue(request)",
     ),
     mutant(
         "who closes explicitly goes on after the waiter it woke",

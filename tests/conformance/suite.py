@@ -60,7 +60,23 @@ def as_installed(script: Script) -> Script:
     version = pools.twin.play.adapter_of(script.pool.name).version()
     if version is None:
         return script
+    if script.pool.name == "asyncpg" and version == "0.31":
+        return _before_floor(script)
     return dataclasses.replace(script, pool=dataclasses.replace(script.pool, version=version))
+
+
+def _before_floor(script: Script) -> Script:
+    """Return the script for asyncpg before 0.32, which knows no init_size.
+
+    It has either kills or cancellations. When a connection died while its query was being
+    cancelled, release() waited for its whole timeout, or for ever, and then terminated whatever
+    connection the holder had by that time.
+    """
+    pool = dataclasses.replace(script.pool, version="0.31", init_size=-1)
+    if script.seed % 2:
+        return dataclasses.replace(script, pool=pool, kills=())
+    asks = tuple(dataclasses.replace(ask, cancel_s=None) for ask in script.asks)
+    return dataclasses.replace(script, pool=pool, asks=asks)
 
 
 def check(script: Script, real: Trace) -> list[str]:

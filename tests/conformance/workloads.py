@@ -2,7 +2,7 @@
 
 Every duration carries up to a microsecond of jitter, so that no two unrelated events fall
 into the same instant; what does happen in one instant is caused within it. All times are
-multiples of 2**-30 s, whose sums are exact.
+multiples of 2**-40 s, whose sums are exact.
 """
 
 import math

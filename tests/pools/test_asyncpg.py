@@ -1,9 +1,10 @@
 """asyncpg.Pool, decision by decision."""
 
 import itertools
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pools.kinds import AsyncpgPool
@@ -17,9 +18,9 @@ from tests.pools.schedules import Schedule, schedules, small_pools
 CONNECT_S = 0.05
 
 
-def rig_of(rtt_s: float = 0.0, connect_s: float = CONNECT_S, **settings: float) -> Rig:
+def rig_of(rtt_s: float = 0.0, connect_s: float = CONNECT_S, **settings: Any) -> Rig:
     """Make a started pool of two, without a floor unless told otherwise."""
-    pool = AsyncpgPool(**{"max_size": 2, "min_size": 0} | settings)  # type: ignore[arg-type]
+    pool = AsyncpgPool(**{"max_size": 2, "min_size": 0} | settings)
     rig = Rig(pool, connect_s=connect_s, rtt_s=rtt_s)
     rig.start()
     return rig
@@ -28,10 +29,13 @@ def rig_of(rtt_s: float = 0.0, connect_s: float = CONNECT_S, **settings: float) 
 # ---- which connection ----------------------------------------------------------------------------
 
 
-def test_a_connected_holder_is_lent_before_an_empty_one() -> None:
-    """The empty one was freed last (its connect failed), and still comes second."""
+@pytest.mark.parametrize(("version", "opens"), [("0.32", 1), ("0.31", 2)])
+def test_a_connected_holder_is_lent_before_an_empty_one_from_0_32(version: str, opens: int) -> None:
+    """The empty one was freed last (its connect failed); before 0.32 it is taken first."""
     rig = Rig(
-        AsyncpgPool(max_size=2, min_size=0), connect_s=CONNECT_S, refuses=lambda number: number == 1
+        AsyncpgPool(max_size=2, min_size=0, version=version),
+        connect_s=CONNECT_S,
+        refuses=lambda number: number == 1,
     )
     rig.start()
     rig.ask(0.0, 0.1)
@@ -39,8 +43,30 @@ def test_a_connected_holder_is_lent_before_an_empty_one() -> None:
     later = rig.ask(1.0, 0.1)
     rig.run()
     assert refused.outcome is Outcome.CONNECT_REFUSED
-    assert later.wait_s == 0.0
-    assert rig.opened == 1
+    assert later.wait_s == pytest.approx(0.0 if opens == 1 else CONNECT_S)
+    assert rig.opened == opens
+
+
+@pytest.mark.parametrize(("version", "left"), [("0.32", 2), ("0.31", 0)])
+def test_min_size_outlasts_the_idle_timer_from_0_32(version: str, left: int) -> None:
+    rig = rig_of(max_size=3, min_size=2, max_inactive_connection_lifetime=10.0, version=version)
+    rig.run()
+    assert rig.idle == left
+
+
+@pytest.mark.parametrize(("version", "left"), [("0.32", 2), ("0.31", 1)])
+def test_a_killed_connection_is_replaced_behind_everybodys_back_from_0_32(
+    version: str, left: int
+) -> None:
+    rig = rig_of(min_size=2, max_inactive_connection_lifetime=0.0, version=version)
+    rig.kill(1.0, 0)
+    rig.run()
+    assert rig.idle == left
+
+
+def test_init_size_is_refused_before_0_32() -> None:
+    with pytest.raises(InvalidSettings, match=r"init_size must be -1 before asyncpg 0\.32, got 3"):
+        AsyncpgPool(max_size=5, min_size=2, init_size=3, version="0.31")
 
 
 def test_the_connection_returned_last_is_lent_first() -> None:
@@ -56,7 +82,7 @@ def test_the_connection_returned_last_is_lent_first() -> None:
 def test_nobody_opens_a_connection_while_another_is_idle(
     pool: AsyncpgPool, schedule: Schedule
 ) -> None:
-    """But for the floor, which is restored behind everybody's back."""
+    """But for the floor, which is restored behind everybody's back. True from 0.32."""
 
     class Watching(Rig):
         def open(self, slot, round_trips):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -64,6 +90,7 @@ def test_nobody_opens_a_connection_while_another_is_idle(
                 assert not self.idle, f"opens with {self.idle} idle at {self.now} s"
             super().open(slot, round_trips)
 
+    assume(pool.has_floor)
     schedule.drive(pool, make=Watching)
 
 
@@ -168,6 +195,7 @@ def test_no_lifetime_keeps_idle_connections_for_ever() -> None:
 @given(pool=small_pools("asyncpg"), schedule=schedules(refuses=False))
 def test_the_floor_is_restored_when_all_is_quiet(pool: AsyncpgPool, schedule: Schedule) -> None:
     """Whatever was killed, abandoned or used up: min_size connections are there in the end."""
+    assume(pool.has_floor)
     rig = schedule.drive(pool)
     assert pool.min_size <= rig.idle <= pool.max_size
 
