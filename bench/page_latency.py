@@ -1,8 +1,9 @@
-"""How long from a slider key press to the changed charts, in Chromium, default scenario.
+"""How long after a key press on a slider the charts are drawn anew: `python -m bench.page_latency`.
 
 A press is timed from the key event in the page to the frame after the last chart that it
-changes has been drawn anew. "new" values are simulated; "seen" ones come from
-the cache; "alone" is the simulation without a page. `--presses N` (default 12).
+changes has been drawn anew. "first" is the first answer to new values, from one replication;
+"whole" the one from all; "seen" values come from the cache; "alone" is the whole simulation
+without a page. `--presses N` (default 12).
 """
 
 import argparse
@@ -22,36 +23,44 @@ _ARM = """() => {
   let begun = 0;
   window.__drawn = [];
   addEventListener('keydown', () => { begun = performance.now(); window.__drawn = []; }, true);
-  for (const chart of document.querySelectorAll('.poolwise-chart'))
+  for (const [number, chart] of document.querySelectorAll('.poolwise-chart').entries())
     chart.on('plotly_afterplot', () => {
       const start = begun;
       requestAnimationFrame(() => requestAnimationFrame(
-        () => window.__drawn.push(performance.now() - start)));
+        () => window.__drawn.push([number, performance.now() - start])));
     });
 }"""
 
 
-def press(page: Page, key: str, presses: int) -> list[float]:
-    """Press a key on pool_size so many times, each once the page is idle. Return times in ms."""
+def press(page: Page, key: str, presses: int) -> tuple[list[float], list[float]]:
+    """Press a key on pool_size so many times, each once the page is idle.
+
+    Returns when each chart had been drawn once, and when all was drawn, in ms.
+    """
     pool_size = slider(page, "pool_size")
-    times = []
+    first: list[float] = []
+    whole: list[float] = []
     for _ in range(presses):
         pool_size.press(key)
         page.wait_for_function("() => window.__drawn.length > 0", polling=20)
         settle(page)
-        times.append(float(page.evaluate("() => Math.max(...window.__drawn)")))
-    return times
+        drawn: list[tuple[int, float]] = page.evaluate("() => window.__drawn")
+        whole.append(max(at_ms for _, at_ms in drawn))
+        first.append(max(dict(reversed(drawn)).values()))
+    return first, whole
 
 
 def measure(browser: Browser, address: str, presses: int) -> dict[str, list[float]]:
     """Press to the right through new values, then to the left through the same ones."""
-    found: dict[str, list[float]] = {"new": [], "seen": []}
+    found: dict[str, list[float]] = {"first": [], "whole": [], "seen": []}
     for seed in SEEDS:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         visit(page, f"{address}/?seed={seed}")
         page.evaluate(_ARM)
-        found["new"] += press(page, "ArrowRight", presses)
-        found["seen"] += press(page, "ArrowLeft", presses)
+        first, whole = press(page, "ArrowRight", presses)
+        found["first"] += first
+        found["whole"] += whole
+        found["seen"] += press(page, "ArrowLeft", presses)[1]
         page.close()
     return found
 

@@ -1,7 +1,8 @@
 """Run a scenario: all its replications, measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
+from pools.trace import Trace
 from sim.engine import simulate
 from sim.measure import Window, measure
 from sim.result import SimulationResult
@@ -13,7 +14,26 @@ def run(scenario: Scenario, tick: Callable[[], None] | None = None) -> Simulatio
 
     `tick` is called now and then; it may raise to cancel.
     """
-    traces = [simulate(scenario, number, tick=tick) for number in range(scenario.replications)]
+    *_, whole = answers(scenario, tick)
+    return whole
+
+
+def answers(
+    scenario: Scenario, tick: Callable[[], None] | None = None
+) -> Iterator[SimulationResult]:
+    """Answer after the first replication, without intervals, and again after all of them.
+
+    One replication alone is one answer. `tick` as in `run`.
+    """
+    simulated = (simulate(scenario, number, tick=tick) for number in range(scenario.replications))
+    traces = [next(simulated)]
+    if scenario.replications > 1:
+        yield _measured(scenario, traces)
+        traces += simulated
+    yield _measured(scenario, traces)
+
+
+def _measured(scenario: Scenario, traces: Sequence[Trace]) -> SimulationResult:
     return measure(traces, window_of(scenario), scenario.capacity, unstable_notes(scenario))
 
 

@@ -59,7 +59,7 @@ class Workload(Settings):
         step=10.0,
     )
     spike_at_s: float = setting(
-        10.0,
+        5.0,
         "When the burst arrives, after the start of the run.",
         source=OUR_CHOICE,
         unit="s",
@@ -245,7 +245,7 @@ class Scenario(Settings):
     server: Server = field(default_factory=Server)
     fleet: Fleet = field(default_factory=Fleet)
     duration_s: float = setting(
-        30.0,
+        12.0,
         "Simulated time in which requests arrive; the run then ends when all are answered.",
         source=OUR_CHOICE,
         unit="s",
@@ -272,7 +272,7 @@ class Scenario(Settings):
         step=1,
     )
     replications: int = setting(
-        5,
+        10,
         "Independent repetitions; the intervals come from how far they differ.",
         source=OUR_CHOICE,
         unit="runs",

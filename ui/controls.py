@@ -98,18 +98,19 @@ def _clean(known: Setting, value: float) -> Value:
 
 
 def _boxes(names: list[str], kind: str, values: dict[str, Value], short: int = _SHORT) -> None:
-    """Draw boxes in two columns; a name longer than `short` gets the whole width."""
+    """Draw boxes in two columns, then those whose name is longer than `short`, then choices."""
     known = all_settings(kind)
     shown = [name for name in names if state.applies(name, kind, values)]
     numbers = [name for name in shown if known[name].kind in (int, float)]
-    if numbers:
-        grid = st.grid(2, min_column_width=100, gap=("xsmall", "small"))
-        for name in numbers:
-            with grid.cell(column_span=1 if len(name) <= short else 2):
-                values[name] = _number(known[name])
+    narrow = [name for name in numbers if len(name) <= short]
+    if narrow:
+        with st.grid(2, min_column_width=100, gap=("xsmall", "small")):
+            values |= {name: _number(known[name]) for name in narrow}
     for name in shown:
         if name not in numbers:
             values[name] = _choice(known[name])
+        elif name not in narrow:
+            values[name] = _number(known[name])
 
 
 def _draw(names: list[str], kind: str, values: dict[str, Value]) -> None:

@@ -58,7 +58,7 @@ def test_zoom_and_hidden_lines_survive_a_slider_step(page: Page, base: str) -> N
     plot.locator(".legendtoggle").nth(2).click()
     page.wait_for_timeout(500)
     zoomed = _x_range(page)
-    assert zoomed[1] - zoomed[0] < 15
+    assert zoomed[1] - zoomed[0] < 8
     before = drawn(page, "over-time")
     slider(page, "pool_size").press("ArrowRight")
     expect(code(page)).to_contain_text("pool_size=6")
@@ -71,7 +71,7 @@ def test_zoom_and_hidden_lines_survive_a_slider_step(page: Page, base: str) -> N
 
 def test_charts_say_in_words_what_they_show(page: Page, base: str) -> None:
     visit(page, base)
-    image = page.get_by_role("img", name="Connections over 30 s")
+    image = page.get_by_role("img", name="Connections over 12 s")
     expect(image).to_be_visible()
     expect(page.get_by_role("img", name="Waits for a connection")).to_be_attached()
 

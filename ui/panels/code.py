@@ -23,7 +23,7 @@ def code(scenario: Scenario) -> None:
         copy_button(made.text, label="Copy code", key="copy-code")
         st.download_button(
             "Download",
-            made.text,
+            lambda: made.text,  # made when asked for: a file made for each run is soon gone
             file_name=made.filename,
             mime="text/x-python",
             on_click="ignore",

@@ -45,14 +45,16 @@ def waits(result: SimulationResult) -> None:
     show(charts.waits(result), key="waits")
 
 
-def notes(result: SimulationResult) -> None:
+def notes(scenario: Scenario, result: SimulationResult) -> None:
     """Show what limits these numbers."""
     for note in result.notes:
         st.caption(note)
+    coming = scenario.replications - result.replications
+    more = f", {coming} more under way" if coming else ""
     st.caption(
         f"{count(result.requests, 'request')} counted in"
-        f" {count(result.replications, 'replication')}. Drag in a chart to zoom, double-click to"
-        " see all of it again."
+        f" {count(result.replications, 'replication')}{more}."
+        " Drag in a chart to zoom, double-click to see all of it again."
     )
 
 
