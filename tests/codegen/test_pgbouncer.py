@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import exc, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from pools.codegen import generate
 from pools.live.client import connect
@@ -200,3 +202,53 @@ async def test_sqlalchemy_that_waits_too_long_for_a_server_connection_is_told(
         await holder.scalar(text("SELECT 1"))
         with pytest.raises((exc.DBAPIError, asyncpg.PostgresError), match="query_wait"):
             await waiter.scalar(text("SELECT 1"))
+
+
+async def answers(database: Database, port: int, **caches: int) -> tuple[int, int]:
+    """Ask 300 times in AUTOCOMMIT; return how many failed and how many came back wrong."""
+    target = database.server.target
+    engine = create_async_engine(
+        f"postgresql+asyncpg://{target.user}:{target.password}@127.0.0.1:{port}/postgres",
+        pool_size=10,
+        isolation_level="AUTOCOMMIT",
+        connect_args=caches,
+    )
+    failed = wrong = 0
+
+    async def ask(number: int) -> None:
+        nonlocal failed, wrong
+        for turn in range(30):
+            added = (number + turn) % 7
+            try:
+                async with engine.connect() as connection:
+                    asked = text(f"SELECT CAST(:n AS int) + {added}")
+                    wrong += await connection.scalar(asked, {"n": number}) != number + added
+            except exc.DBAPIError:
+                failed += 1
+
+    await asyncio.gather(*(ask(number) for number in range(10)))
+    await engine.dispose()
+    return failed, wrong
+
+
+async def test_behind_pgbouncer_without_prepared_statements_asyncpgs_own_cache_breaks_queries(
+    database: Database,
+) -> None:
+    """SQLAlchemy's cache off and asyncpg's left on: errors by the dozen, at times wrong answers.
+
+    With asyncpg's cache off nothing fails. PgBouncer from 1.21 keeps track of statements itself.
+    """
+    program = [tool("pgbouncer", "pgbouncer"), "--version"]
+    told = subprocess.run(program, capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", told)[:2]
+    if (int(major), int(minor)) >= (1, 21):
+        pytest.skip("this PgBouncer tracks prepared statements itself")
+    files = {
+        made.name: made.text for made in generate(parse(CLIENTS["sqlalchemy"]), "pgbouncer").files
+    }
+    with bouncer(database, files) as port:
+        await reachable(port)
+        failed, wrong = await answers(database, port, prepared_statement_cache_size=0)
+        print(f"{failed} of 300 failed, {wrong} came back wrong")
+        assert failed + wrong > 0
+        assert await answers(database, port, statement_cache_size=0) == (0, 0)
