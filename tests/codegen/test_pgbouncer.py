@@ -204,6 +204,14 @@ async def test_sqlalchemy_that_waits_too_long_for_a_server_connection_is_told(
             await waiter.scalar(text("SELECT 1"))
 
 
+def tracks_statements() -> bool:
+    """Whether PgBouncer knows prepared statements, as it does from 1.21."""
+    program = [tool("pgbouncer", "pgbouncer"), "--version"]
+    told = subprocess.run(program, capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", told)[:2]
+    return (int(major), int(minor)) >= (1, 21)
+
+
 async def answers(database: Database, port: int, **caches: int) -> tuple[int, int]:
     """Ask 300 times in AUTOCOMMIT; return how many failed and how many came back wrong."""
     target = database.server.target
@@ -238,10 +246,7 @@ async def test_behind_pgbouncer_without_prepared_statements_asyncpgs_own_cache_b
 
     With asyncpg's cache off nothing fails. PgBouncer from 1.21 keeps track of statements itself.
     """
-    program = [tool("pgbouncer", "pgbouncer"), "--version"]
-    told = subprocess.run(program, capture_output=True, text=True, check=True).stdout
-    major, minor = re.findall(r"\d+", told)[:2]
-    if (int(major), int(minor)) >= (1, 21):
+    if tracks_statements():
         pytest.skip("this PgBouncer tracks prepared statements itself")
     files = {
         made.name: made.text for made in generate(parse(CLIENTS["sqlalchemy"]), "pgbouncer").files
