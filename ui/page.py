@@ -54,7 +54,7 @@ def see(scenario: Scenario, result: SimulationResult) -> None:
     with numbers:
         results.metrics(scenario, result)
     with take:
-        code(scenario)
+        code(scenario, result)
     with limits:
         budget(scenario)
         results.notes(scenario, result)

@@ -5,6 +5,7 @@ from pools.codegen.options import Options, choices
 from pools.codegen.project import project
 from pools.codegen.reason import Reason
 from pools.codegen.target import Target, targets
+from pools.codegen.why import why_list, why_table
 
 __all__ = [
     "GeneratedCode",
@@ -17,4 +18,6 @@ __all__ = [
     "generate",
     "project",
     "targets",
+    "why_list",
+    "why_table",
 ]

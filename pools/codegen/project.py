@@ -13,7 +13,7 @@ from pathlib import PurePath
 from pools.codegen.context import context_for
 from pools.codegen.generate import GeneratedCode, find_target, generate, render
 from pools.codegen.options import Options
-from pools.codegen.reason import Reason
+from pools.codegen.why import why_table
 from pools.setting import InvalidSettings, Mistake
 from sim.result import SimulationResult
 from sim.scenario import Scenario
@@ -47,10 +47,7 @@ The smoke test opens what the project opens, uses it once and closes it.
 
 ## Why these numbers
 
-| File | Line | Setting | Why | Source |
-|---|---|---|---|---|
-{reasons}
-"""
+{reasons}"""
 
 
 def project(
@@ -88,34 +85,13 @@ def _run(scenario: Scenario, target: str) -> str:
 
 
 def _readme(title: str, code: GeneratedCode, run: str) -> str:
-    reasons = (
-        f"| {file.name} | {line} | {_cell(why)} |"
-        for file in code.files
-        for line, found in file.reasons.items()
-        for why in found
-    )
     return README.format(
         title=title,
         versions=", ".join(code.versions),
         run=run,
         files="\n".join(f"- `{file.name}`" for file in code.files),
-        reasons="\n".join(reasons),
+        reasons=why_table(code.files),
     )
-
-
-def _cell(why: Reason) -> str:
-    said = why.sentence if why.origin == "rule" else f"{why.origin}: {why.sentence}"
-    return " | ".join(_plain(text) for text in (why.name, said, why.source))
-
-
-def _plain(text: str) -> str:
-    """Return text as Markdown shows it: nothing in it is markup."""
-    shown = "".join(character if character.isalnum() else _escaped(character) for character in text)
-    return shown.encode("ascii", "xmlcharrefreplace").decode("ascii")
-
-
-def _escaped(character: str) -> str:
-    return f"&#{ord(character)};" if character in "\\`*_{}[]<>#|&!~$" else character
 
 
 def _zipped(folder: str, texts: Mapping[str, str], day: date) -> bytes:
