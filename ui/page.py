@@ -16,10 +16,12 @@ from ui import controls, state
 from ui.answer import Answer
 from ui.panels import header, results
 from ui.panels.budget import budget
+from ui.panels.checklist import checklist
 from ui.panels.code import code
 from ui.panels.library import library
 from ui.panels.live import live
 from ui.panels.preset import preset
+from ui.panels.review import review
 from ui.panels.share import share
 
 ABOUT = """**Poolwise** simulates Python connection pools, checks them live and writes their code.
@@ -86,6 +88,8 @@ def main() -> None:
         see(chosen, answer.result)
         library(chosen)
         live(chosen)
+        review(chosen)
+        checklist(chosen, answer.result)
     with said:
         header.verdict_box(verdict(chosen, answer.result))
     with top:

@@ -17,7 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pools.kinds import KINDS
 from pools.setting import InvalidSettings, Setting, Value
-from sim.presets import PRESETS, Preset
+from sim.presets import PRESETS
 from sim.query import KIND, all_settings, from_values, parse, to_query, to_values
 from sim.scenario import Scenario
 
@@ -204,12 +204,12 @@ def apply_preset(spelt: Callable[[Setting, Value], str]) -> None:
     chosen = st.session_state.get(PRESET)
     for preset in PRESETS:
         if preset.name == chosen:
-            apply(preset, spelt)
+            apply(parse(preset.query), spelt)
 
 
-def apply(preset: Preset, spelt: Callable[[Setting, Value], str]) -> None:
-    """Write a preset into every widget and the address, as one step back in history."""
-    values = to_values(parse(preset.query))
+def apply(scenario: Scenario, spelt: Callable[[Setting, Value], str]) -> None:
+    """Write a scenario into every widget and the address, as one step back in history."""
+    values = to_values(scenario)
     known = all_settings(str(values[KIND.query]))
     for name, value in values.items():
         st.session_state[name] = value

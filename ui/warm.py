@@ -3,6 +3,7 @@
 import gc
 
 from pools.codegen import generate, targets
+from pools.review import read
 from sim.run import run
 from sim.scenario import Scenario
 from sim.verdict import verdict
@@ -21,6 +22,7 @@ def warm_up() -> None:
     charts.over_time(scenario, result)
     charts.waits(result)
     generate(scenario, targets(scenario.pool.name)[0].name)
+    read("import asyncpg\npool = asyncpg.create_pool()\n")
     plotly_script()
     gc.collect()
     gc.freeze()

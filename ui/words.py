@@ -3,6 +3,7 @@
 from sim.result import Estimate
 
 NOTHING = "–"
+_MARKDOWN_SIGNS = frozenset("\\`*_{}[]<>()#+-!|$~:")
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -76,3 +77,19 @@ def count(amount: int, singular: str, plural: str = "") -> str:
     ('1 replica', '1,200 requests')
     """
     return f"{amount:,} {singular if amount == 1 else plural or singular + 's'}"
+
+
+def plain(text: str) -> str:
+    r"""Return text so that Markdown shows it as it stands, on one line; `code` stays code.
+
+    >>> print(plain("a_b: *x* in `a_b`"))
+    a\_b\: \*x\* in `a_b`
+    """
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its partner
+        return _escaped("`".join(parts))
+    return "`".join(part if i % 2 else _escaped(part) for i, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in _MARKDOWN_SIGNS else sign for sign in text)

@@ -8,6 +8,7 @@ scenario, a reading and a live check show to be done. `python -m pools.review` d
 from pools.review.checklist import Item, as_markdown, checklist
 from pools.review.costs import costs
 from pools.review.finding import Asked, Finding, Place, PoolRead, Reading, Shown
+from pools.review.patience import patience
 from pools.review.reading import read, scenario_of
 from pools.review.rule import Rule, all_rules
 
@@ -24,6 +25,7 @@ __all__ = [
     "as_markdown",
     "checklist",
     "costs",
+    "patience",
     "read",
     "scenario_of",
 ]

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable
 
 from pools.review.context import Context
 from pools.review.deployment import Deployment, kind_of, read_commands, read_configuration
@@ -26,9 +27,16 @@ _RELEVANT = re.compile(
     r"|://[^\s]*@|passw|BasicAuth",
     re.IGNORECASE,
 )
+_ADDRESSES = re.compile(
+    r"\s*(?:(?:export\s+)?\w+\s*=\s*)?[\"']?[a-z][\w+.\-]{2,40}://[^\s\"']{1,2000}[\"']?\s*"
+)
 _PYTHON = re.compile(
     r"^\s*(?:import |from [\w.]+ import |(?:async )?def |class \w+|@\w|return\b)", re.MULTILINE
 )
+
+
+def _nothing() -> None:
+    """Let a reading take the time it takes."""
 
 
 def read(
@@ -37,11 +45,13 @@ def read(
     *,
     scenario: Scenario | None = None,
     chars_max: int = PASTE_CHARS_MAX,
+    tick: Callable[[], None] = _nothing,
 ) -> Reading:
     """Read a Python module, a notebook, a command line or a configuration snippet.
 
-    `scenario` tells what the text leaves open: the fleet and the server around the pool.
-    Never raises for any text: what cannot be read has its sentence in `problem`.
+    `scenario` tells what the text leaves open: the fleet and the server around the pool. `tick`
+    is called often; it may raise Unreadable to stop (see `patience`), or another exception of
+    the caller's. Never raises for any text: what cannot be read has its sentence in `problem`.
     """
     try:
         source = prepare(text, filename, chars_max)
@@ -57,7 +67,10 @@ def read(
             return plain
     if not _RELEVANT.search(source.original or source.text):
         return Reading(filename)
-    return _module(filename, Module(source, tree), scenario)
+    try:
+        return _module(filename, Module(source, tree, tick), scenario)
+    except Unreadable as reason:
+        return Reading(filename, problem=str(reason))
 
 
 def scenario_of(reading: Reading, base: Scenario, kind: str | None = None) -> Scenario:
@@ -144,6 +157,8 @@ def _is_plain(tree: ast.Module) -> bool:
 
 def _configuration(filename: str, text: str, problem: str) -> Reading:
     read_here = read_configuration(text)
+    if not read_here and _ADDRESSES.fullmatch(text):
+        read_here.noted["address"] = "without parameters"
     if not read_here or (problem and _PYTHON.search(text)):
         return Reading(filename, problem=problem)
     return Reading(

@@ -86,6 +86,7 @@ def findings(module: Module) -> tuple[Finding, ...]:
 
 
 def _finding(module: Module, rule: Rule, found: Found) -> Finding:
+    module.tick()
     edits = [edit for edit in found.edits if edit is not None]
     patch = diff(module, edits) if edits and len(edits) == len(found.edits) else ""
     return Finding(rule.name, module.place(found.node), found.why, fix=patch or found.advice)

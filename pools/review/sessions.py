@@ -2,6 +2,7 @@
 
 import ast
 import re
+from typing import TypeGuard
 
 from pools.review.closing import escapes
 from pools.review.lifetimes import decorators, runs_once
@@ -39,7 +40,15 @@ def is_alternative(module: Module, one: Made) -> bool:
 
 
 def is_memoised(module: Module, function: Function) -> bool:
-    """Whether a function keeps its answers in a dictionary of the module, and looks there first."""
+    """Whether a function keeps its answers and looks there first: in a dictionary of the module.
+
+    Or returns early if something says that the answer is cached.
+    """
+    for node in inside_all(function.body):
+        if isinstance(node, ast.If) and any(isinstance(s, ast.Return) for s in node.body):
+            names = (last_name(one) for one in ast.walk(node.test))
+            if any("cached" in name.lower() for name in names):
+                return True
     kept: set[str] = set()
     looked: set[str] = set()
     for node in inside_all(function.body):
@@ -80,7 +89,12 @@ def is_per_call(module: Module, one: Made, function: Function) -> bool:
 def serves_one_call(function: Function, one: Made) -> bool:
     """Whether a client is opened, makes a single request, and is closed."""
     body = [*inside_all(function.body)]
-    if any(isinstance(node, _LOOPS) for node in body):
+    block = next((node for node in body if _opens(node, one)), None)
+    within = inside_all(block.body) if block is not None else body
+    looped = (n for n in body if isinstance(n, _LOOPS) and block is not None)
+    if any(isinstance(node, _LOOPS) for node in within):
+        return False
+    if any(block is node for loop in looped for node in inside_all([loop])):
         return False
     is_closed_here = one.role == "local" and not escapes(function, one.name)
     if one.role != "with" and not is_closed_here:
@@ -93,6 +107,12 @@ def serves_one_call(function: Function, one: Made) -> bool:
     requests = [name for name in own if name not in _ENDS]
     has_end = one.role == "with" or len(own) > len(requests)
     return has_end and len(requests) == 1 and requests[0] in _CALLS
+
+
+def _opens(node: ast.AST, one: Made) -> TypeGuard[ast.With | ast.AsyncWith]:
+    """Whether a block is the one that opens and closes a client."""
+    blocks = ast.With | ast.AsyncWith
+    return isinstance(node, blocks) and any(one.call is i.context_expr for i in node.items)
 
 
 def _calls_of(module: Module, function: Function) -> list[ast.Call]:

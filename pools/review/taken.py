@@ -42,6 +42,7 @@ def calls_on_pool(module: Module, nodes: tuple[ast.AST, ...]) -> Iterator[ast.Ca
 
 
 def _lenders(module: Module, function: Function, depth: int) -> list[ast.expr]:
+    module.tick()
     found = [*module.once(_by_function).get(function, ())]
     for node in inside(function):
         if len(found) >= LENDERS_MAX:

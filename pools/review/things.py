@@ -78,6 +78,7 @@ def thing(module: Module, node: ast.expr | None, depth: int = 0) -> str:
     if node is None or depth > DEPTH_MAX:
         return ""
     if node not in module.things:
+        module.tick()
         module.things[node] = ""  # what a name defined by itself finds
         module.things[node] = _thing(module, node, depth + 1)
     return module.things[node]

@@ -27,6 +27,7 @@ from pools.review.text import Source
 
 Answer = TypeVar("Answer")
 BINDINGS_MAX = 50
+NODES_PER_TICK = 1_000
 _BINDERS = frozenset(
     {ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.withitem, ast.For, ast.AsyncFor}
     | {ast.comprehension, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef}
@@ -50,8 +51,11 @@ class Binding:
 class Module:
     """A module's syntax tree with what rules ask about it."""
 
-    def __init__(self, source: Source, tree: ast.Module) -> None:
-        """Index the tree in one pass, in source order."""
+    def __init__(
+        self, source: Source, tree: ast.Module, tick: Callable[[], None] = lambda: None
+    ) -> None:
+        """Index the tree in one pass, in source order. `tick` may raise to stop."""
+        self.tick = tick
         self.source = source
         self.tree = tree
         self.nodes: list[ast.AST] = []
@@ -73,6 +77,7 @@ class Module:
     def once(self, ask: "Callable[[Module], Answer]") -> Answer:
         """Return what a function says of this module; it is asked once."""
         if ask not in self._facts:
+            self.tick()
             self._facts[ask] = ask(self)
         answer: Answer = self._facts[ask]
         return answer
@@ -82,6 +87,8 @@ class Module:
         while stack:
             node = stack.pop()
             self.nodes.append(node)
+            if len(self.nodes) % NODES_PER_TICK == 1:
+                self.tick()
             children = children_of(node)
             for child in children:
                 self.parent[child] = node

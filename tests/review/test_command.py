@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from pools.review.__main__ import main
@@ -146,6 +147,16 @@ def test_sarif_names_its_version_and_every_rule(
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == [*all_rules()]
     assert all(rule["shortDescription"]["text"] for rule in rules)
+
+
+def test_sarif_is_valid_by_its_schema(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text())
+    every_mistake = "\n".join(text for rule in all_rules().values() for text in rule.bad)
+    (folder / "app" / "every.py").write_text(every_mistake)
+    (folder / "app" / "broken.py").write_text("def (")
+    log = sarif(capsys, str(folder))
+    assert len(log["runs"][0]["results"]) >= 60
+    jsonschema.validate(log, schema)
 
 
 def test_a_sarif_result_points_at_its_rule_and_place(

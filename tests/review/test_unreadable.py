@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pools.review import Reading, all_rules, read
+from pools.review import Reading, all_rules, patience, read
 from pools.review.text import PASTE_CHARS_MAX
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -168,3 +168,23 @@ def test_any_lines_of_any_modules_together_are_answered(data: st.DataObject) -> 
 def test_the_limit_of_a_paste_is_far_above_real_modules() -> None:
     assert PASTE_CHARS_MAX == 200_000
     assert read("import aiohttp\n" + f"x = 1  # {'-' * 80}\n" * 2_000).problem == ""
+
+
+def test_reading_ends_with_a_sentence_when_its_time_is_up() -> None:
+    clock = iter(range(1_000_000))
+    watch = patience(lambda: None, seconds=3, now=lambda: next(clock))
+    reading = read("import aiohttp\n" + "x = f(1)\n" * 5_000, tick=watch)
+    assert reading.problem == (
+        "Reading took longer than 3 s and was stopped. Paste only the module that makes the pool."
+    )
+
+
+def test_reading_can_be_cancelled_from_its_tick() -> None:
+    class Cancelled(Exception):
+        pass
+
+    def cancel() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read(SSL, tick=cancel)

@@ -11,6 +11,7 @@ import streamlit as st
 from pools.live.check import LiveCheck, start
 from pools.live.plan import plan
 from pools.live.problems import LiveCheckFailed
+from pools.live.report import LiveReport
 from pools.live.slots import Busy
 from pools.setting import InvalidSettings
 from sim.query import to_query
@@ -70,6 +71,13 @@ def live(scenario: Scenario) -> None:
     job: Job | None = state.recall(_JOB)
     every = REDRAW_S if job and job.is_running else None
     st.fragment(_panel, run_every=every, key="live")(scenario)
+
+
+def finished(scenario: Scenario) -> LiveReport | None:
+    """Return what a finished check of this scenario measured in this session, or None."""
+    job: Job | None = state.recall(_JOB)
+    is_one = job is not None and job.outcome is not None and job.query == to_query(scenario)
+    return job.outcome.report if job is not None and job.outcome is not None and is_one else None
 
 
 def _panel(scenario: Scenario) -> None:

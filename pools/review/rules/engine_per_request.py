@@ -341,17 +341,9 @@ class Client:
 ''',
     """
 import aiohttp
-import pytest
 
-
-@pytest.fixture
-async def session(request):
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-async def test_get(session):
-    async with session.get("http://127.0.0.1:8080/") as response:
+async def test_get(server):
+    async with aiohttp.ClientSession() as session, session.get(server) as response:
         assert response.status == 200
 """,
     """
@@ -371,6 +363,13 @@ async def view(name: str) -> dict:
         answer = await client.get(f"https://registry.example.com/views/{name}.json")
     VIEWS[name] = answer.json()
     return VIEWS[name]
+
+
+async def check(address: str) -> None:
+    if is_cached(address):
+        return
+    async with httpx.AsyncClient() as client:
+        (await client.get(f"{address}/version")).raise_for_status()
 
 
 @periodic(minutes=10)
