@@ -64,7 +64,8 @@ class Request:
     """One request for a connection: made by the world, annotated by the pool's logic.
 
     `queries` is how many queries its caller sends. `explicit` says that the caller returns
-    the connection by an explicit close and not by leaving an `async with` block, `closes` that
+    the connection by an explicit close and not by leaving an `async with` block,
+    `in_transaction` that a caller cancelled during a query has a transaction open, `closes` that
     the server ends the connection with its answer (HTTP's `Connection: close`), `idempotent`
     that the client may send the request again on another connection.
     """
@@ -73,6 +74,7 @@ class Request:
     queries: int = 1
     explicit: bool = False
     closes: bool = False
+    in_transaction: bool = True
 
     def __init__(self, row: int, host: int = 0, timeout_s: float | None = None) -> None:
         """Make a request. `timeout_s` overrides the pool's own acquire timeout."""

@@ -21,6 +21,7 @@ class Outcome(IntEnum):
     UNFINISHED = 5
     OTHER_ERROR = 6
     RELEASE_FAILED = 7
+    QUEUE_FULL = 8
 
 
 class Cause(IntEnum):

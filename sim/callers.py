@@ -26,6 +26,7 @@ class Visit(Request):
     __slots__ = (
         "closes",
         "explicit",
+        "in_transaction",
         "is_cancelled",
         "link",
         "loop",
@@ -44,6 +45,7 @@ class Visit(Request):
         self.idempotent = use.idempotent
         self.explicit = use.explicit
         self.queries = 0 if use.work_s is None else 1
+        self.in_transaction = True
         self.is_cancelled = False
         self.link: Link | None = None
         self.loop: Any = None
@@ -64,11 +66,12 @@ class Home(Protocol):
 class PostgresCallers:
     """The callers of one pool, each in the middle of something."""
 
-    def __init__(self, home: Home, *, transactions: bool) -> None:
-        """Speak as SQLAlchemy does (`transactions`) or as asyncpg's own pool."""
+    def __init__(self, home: Home, *, transactions: bool, prepares: bool) -> None:
+        """Speak as SQLAlchemy and psycopg do (`transactions`) or as asyncpg's own pool."""
         self._home = home
         self._agenda = home.agenda
         self._transactions = transactions
+        self._prepares = prepares
 
     def begin(self, visit: Visit, link: Link) -> None:
         """Start using a connection."""
@@ -106,13 +109,14 @@ class PostgresCallers:
         if use.work_s is not None:
             if self._transactions:
                 yield lambda: self._talk(visit, 1)
-                if not link.prepared:
+                if self._prepares and not link.prepared:
                     yield lambda: self._talk(visit, 1)
                     link.prepared = True
             yield lambda: self._ask(visit)
         if use.hold_s > 0.0:
             yield lambda: self._hold(visit)
         if use.work_s is not None and use.commits and self._transactions:
+            visit.in_transaction = False
             yield lambda: self._talk(visit, 1)
             yield from self._last_steps(visit, in_transaction=False)
         else:

@@ -27,6 +27,7 @@ FAILURES = {
     Outcome.UNFINISHED: "unfinished",
     Outcome.OTHER_ERROR: "other_error",
     Outcome.RELEASE_FAILED: "release_failed",
+    Outcome.QUEUE_FULL: "queue_full",
 }
 
 

@@ -318,8 +318,16 @@ class Scenario(Settings):
         burst = load.spike_requests if load.pattern == "spike" else 0
         return load.rate_per_s * self.duration_s + burst
 
+    @property
+    def _refuses_at_once(self) -> bool:
+        """Whether the pool may refuse a request in the instant in which it asks."""
+        return getattr(self.pool, "max_waiting", 0) > 0
+
     def rules(self) -> Iterator[Mistake]:
         """Bound the work of a run, and keep its parts inside it."""
+        if self.workload.is_closed and not self.workload.think_s_mean and self._refuses_at_once:
+            rule = "must be 0 if users do not think: who is refused would ask again at once"
+            yield Mistake("max_waiting", rule, str(getattr(self.pool, "max_waiting", 0)))
         if self.warm_up_s >= self.duration_s:
             rule = f"must be below duration_s ({self.duration_s:g} s)"
             yield Mistake("warm_up_s", rule, f"{self.warm_up_s:g}")

@@ -44,7 +44,11 @@ class ScriptWorld:
         if script.pool.serves == "http":
             self.callers = HttpCallers(self, script.costs.keep_alive_s)
         else:
-            self.callers = PostgresCallers(self, transactions=script.pool.use_round_trips > 0)
+            self.callers = PostgresCallers(
+                self,
+                transactions=script.pool.use_round_trips > 0,
+                prepares=script.pool.prepares,
+            )
 
     def ready(self, ok: bool) -> None:
         """Note whether the pool can be used."""

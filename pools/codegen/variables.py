@@ -15,6 +15,7 @@ NONE_AT = {
     "acquire_timeout": 0.0,
     "connect_timeout": 0.0,
     "max_connections": 0,
+    "max_size": 0,
     "pool_timeout": 0.0,
 }
 NOT_SET = {"version"}

@@ -6,12 +6,20 @@ from pools.kinds.aiohttp import AiohttpConnector
 from pools.kinds.asyncpg import AsyncpgPool
 from pools.kinds.base import Pool
 from pools.kinds.httpx import HttpxPool
+from pools.kinds.psycopg import PsycopgPool
 from pools.kinds.sqlalchemy import SqlalchemyQueue
 from pools.kinds.sqlalchemy_null import SqlalchemyNull
 
 KINDS: Mapping[str, type[Pool]] = {
     kind.name: kind
-    for kind in (SqlalchemyQueue, SqlalchemyNull, AsyncpgPool, AiohttpConnector, HttpxPool)
+    for kind in (
+        SqlalchemyQueue,
+        SqlalchemyNull,
+        AsyncpgPool,
+        PsycopgPool,
+        AiohttpConnector,
+        HttpxPool,
+    )
 }
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "AsyncpgPool",
     "HttpxPool",
     "Pool",
+    "PsycopgPool",
     "SqlalchemyNull",
     "SqlalchemyQueue",
 ]

@@ -66,7 +66,7 @@ class Pool(Settings):
 
     `name` is its name in addresses, `versions` what its logic models, `serves` what stands
     behind it (database or http), `watches_idle` whether an idle connection that the server
-    drops is closed at once.
+    drops is closed at once, `prepares` whether its driver prepares a statement at first use.
     """
 
     __slots__ = ()
@@ -76,6 +76,7 @@ class Pool(Settings):
     serves: ClassVar[str] = "database"
     use_round_trips: ClassVar[int] = 0
     watches_idle: ClassVar[bool] = True
+    prepares: ClassVar[bool] = True
 
     @property
     @abstractmethod

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.server
 FULL = {
     "sqlalchemy": "pool_size=2&max_overflow=0&pool_timeout=20",
     "asyncpg": "min_size=2&max_size=2&acquire_timeout=20",
+    "psycopg": "min_size=2&max_size=2&timeout=20",
     "aiohttp": "limit=2",
+    "httpx": "pool_connections=2",
 }
 POSTPONED = "from __future__ import annotations\n"
 ROUTES = """
@@ -43,6 +45,13 @@ async def fetch(http, url):
         return (await http.get(url)).text
     async with http.get(url) as response:
         return await response.text()
+
+
+async def value(connection, statement):
+    if hasattr(connection, "fetchval"):
+        return await connection.fetchval(statement)
+    [found] = await (await connection.execute(statement)).fetchone()  # psycopg
+    return found
 
 
 @app.get("/later")
@@ -67,13 +76,13 @@ async def hold(connection: Connection, session: Session, http: Http, url: str):
 @app.get("/all")
 async def use_all(session: Session, connection: Connection, http: Http, url: str):
     by_session = await session.scalar(text("SELECT 20"))
-    by_connection = await connection.fetchval("SELECT 22")
+    by_connection = await value(connection, "SELECT 22")
     return {"sum": by_session + by_connection, "text": await fetch(http, url)}
 
 
 @app.get("/pid")
 async def show_connection(connection: Connection):
-    return {"pid": await connection.fetchval("SELECT pg_backend_pid()")}
+    return {"pid": await value(connection, "SELECT pg_backend_pid()")}
 
 
 @app.get("/stream")
@@ -226,7 +235,7 @@ async def test_probes_tell_a_live_process_from_one_whose_pool_is_full(
             assert await website.comes_to(2)
             assert await status_of(client, f"{url}/live") == 204
             # Others' servers being busy is no reason to send requests elsewhere.
-            wanted = 204 if kind == "aiohttp" else 503
+            wanted = 204 if KINDS[kind].serves == "http" else 503
             assert await status_of(client, f"{url}/ready") == wanted
             website.gate.set()
         async with aiohttp.ClientSession() as client:

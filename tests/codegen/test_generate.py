@@ -18,7 +18,7 @@ from pools.codegen import Options, generate, targets
 from pools.codegen.context import COMPANIONS
 from pools.codegen.target import POOL_LIBRARIES, TEMPLATES, all_targets, releases
 from pools.codegen.timeouts import timeouts
-from pools.kinds import KINDS, AiohttpConnector, AsyncpgPool, SqlalchemyQueue
+from pools.kinds import KINDS, AiohttpConnector, AsyncpgPool, PsycopgPool, SqlalchemyQueue
 from pools.setting import InvalidSettings
 from sim.query import parse
 from sim.scenario import Scenario
@@ -34,6 +34,9 @@ SWITCHES = (
     AsyncpgPool(acquire_timeout=1.0),
     AiohttpConnector(force_close=True),
     AiohttpConnector(connect_timeout=1.0),
+    PsycopgPool(check=True),
+    PsycopgPool(reset=True),
+    PsycopgPool(check=True, reset=True),
     SqlalchemyQueue(max_overflow=0),
     SqlalchemyQueue(max_overflow=-1),
 )
@@ -198,8 +201,12 @@ def test_requirements_cover_what_the_code_imports(kind: str, target: str) -> Non
     imported = {name.name for node in plain for name in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     packages = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
-    # SQLAlchemy imports its driver and pydantic-settings pydantic; uvicorn runs applications.
-    packages = {name.replace("_", "-") for name in packages} - {"pydantic", "greenlet"}
+    # SQLAlchemy imports its driver, pydantic-settings pydantic; psycopg[pool] brings the pool.
+    packages = {name.replace("_", "-") for name in packages} - {
+        "pydantic",
+        "greenlet",
+        "psycopg-pool",
+    }
     assert packages <= required
     assert required - packages <= {"asyncpg", "uvicorn"}
     assert ("uvicorn" in required) == ("fastapi" in packages)

@@ -14,6 +14,7 @@ from unittest import mock
 import aiohttp
 import asyncpg
 import httpx
+import psycopg_pool
 import pytest
 import sqlalchemy
 from hypothesis import given
@@ -210,6 +211,42 @@ def test_aiohttp_connector_hears_the_scenario(scenario: Scenario, target: str) -
     same(heard | connector, scenario.pool, but=("version", *but))
 
 
+def hear_psycopg(scenario: Scenario, target: str) -> dict[str, Any]:
+    """Return the pool's settings as its constructor hears them; it connects to nothing."""
+
+    async def run() -> None:
+        with contextlib.suppress(Heard):
+            await made.open_pool().__aenter__()
+
+    made = module_for(scenario, target)
+    pool_class = psycopg_pool.AsyncConnectionPool
+    with with_url(), listening(pool_class, "__init__", stop=True) as pools:
+        asyncio.run(run())
+    [heard] = pools
+    assert heard.pop("open") is False
+    arguments, limits = heard.pop("kwargs"), timeouts(scenario)
+    assert arguments.pop("application_name")
+    said = dict(
+        one.split("=") for one in arguments.pop("options").removeprefix("-c ").split(" -c ")
+    )
+    assert said == limits.server_settings
+    assert arguments == {
+        "connect_timeout": round(limits.connect_s),
+        "tcp_user_timeout": round(1000 * limits.command_s),
+    }
+    assert heard.get("check") in (None, pool_class.check_connection)
+    return heard | {
+        "max_size": heard["max_size"] or 0,
+        "check": heard.get("check") is not None,
+        "reset": heard.get("reset") is not None,
+    }
+
+
+@given_each_target("psycopg", "open_pool")
+def test_psycopg_pool_hears_the_scenario(scenario: Scenario, target: str) -> None:
+    same(hear_psycopg(scenario, target), scenario.pool)
+
+
 def hear_httpx(scenario: Scenario, target: str) -> dict[str, Any]:
     """Return the pool's settings as the client's transport and the client itself have them."""
 
@@ -243,7 +280,9 @@ def test_application_gives_the_other_pools_their_own_defaults(kind: str) -> None
     if scenario.pool.serves == "http":
         engine, _ = hear_engine(scenario, "fastapi")
         assert engine.pool.size() == 5
-    if kind != "asyncpg":
+    if kind == "psycopg":
+        same(hear_psycopg(scenario, "fastapi"), scenario.pool)
+    elif kind != "asyncpg":
         created, acquired = hear_pool(scenario, "fastapi")
         assert (created["min_size"], created["max_size"]) == (0, 10)
         assert acquired == {"timeout": 30.0}

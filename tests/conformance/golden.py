@@ -21,10 +21,11 @@ from pools.trace import Trace
 from tests.conformance.http_mutants import MUTANTS as HTTP_MUTANTS
 from tests.conformance.mutants import Mutant
 from tests.conformance.postgres_mutants import MUTANTS as POSTGRES_MUTANTS
+from tests.conformance.psycopg_mutants import MUTANTS as PSYCOPG_MUTANTS
 from tests.conformance.suite import FAMILIES, Played, check, draw, play
 
 HERE = Path(__file__).parent / "golden"
-MUTANTS: tuple[Mutant, ...] = (*POSTGRES_MUTANTS, *HTTP_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*POSTGRES_MUTANTS, *PSYCOPG_MUTANTS, *HTTP_MUTANTS)
 UNIT_S = 1e-7
 TRIED = 4000
 EXPOSED = 2

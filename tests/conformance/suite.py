@@ -18,11 +18,11 @@ import pools.twin.play
 import sim.play
 from pools.trace import Trace
 from sim.script import Script
-from tests.conformance import http_workloads, workloads
+from tests.conformance import http_workloads, psycopg_workloads, workloads
 from tests.conformance.compare import differences
 
 DRAWERS: Mapping[str, Callable[[workloads.Dice], Script]] = (
-    workloads.DRAWERS | http_workloads.DRAWERS
+    workloads.DRAWERS | http_workloads.DRAWERS | psycopg_workloads.DRAWERS
 )
 FAMILIES = tuple(DRAWERS)
 CHUNK = 25

@@ -19,6 +19,7 @@ from sim.scenario import Scenario
 from sim.verdict import verdict
 from tests.sim.small import REQUESTS_MAX, simulate_small, small_scenarios
 
+UNSERVED = (Outcome.ACQUIRE_TIMEOUT, Outcome.CONNECT_REFUSED, Outcome.QUEUE_FULL)
 EVERY_KIND = pytest.mark.parametrize("kind", sorted(KINDS))
 EXAMPLES = settings(max_examples=40)
 
@@ -46,7 +47,7 @@ def test_every_request_ends_once_and_in_order(kind: str, data: st.DataObject) ->
             assert asked <= granted <= released <= returned
             assert link >= 0
         else:
-            assert outcome in (Outcome.ACQUIRE_TIMEOUT, Outcome.CONNECT_REFUSED)
+            assert outcome in UNSERVED
             assert asked <= released
             assert math.isnan(granted)
             assert link == -1
