@@ -18,14 +18,20 @@ from typing import Any
 
 import sim.play
 from pools.trace import Trace
+from tests.conformance.asyncpg_mutants import MUTANTS as ASYNCPG_MUTANTS
 from tests.conformance.http_mutants import MUTANTS as HTTP_MUTANTS
 from tests.conformance.mutants import Mutant
-from tests.conformance.postgres_mutants import MUTANTS as POSTGRES_MUTANTS
 from tests.conformance.psycopg_mutants import MUTANTS as PSYCOPG_MUTANTS
+from tests.conformance.sqlalchemy_mutants import MUTANTS as SQLALCHEMY_MUTANTS
 from tests.conformance.suite import FAMILIES, Played, check, draw, play
 
 HERE = Path(__file__).parent / "golden"
-MUTANTS: tuple[Mutant, ...] = (*POSTGRES_MUTANTS, *PSYCOPG_MUTANTS, *HTTP_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *ASYNCPG_MUTANTS,
+    *SQLALCHEMY_MUTANTS,
+    *PSYCOPG_MUTANTS,
+    *HTTP_MUTANTS,
+)
 UNIT_S = 1e-7
 TRIED = 4000
 EXPOSED = 2
