@@ -20,7 +20,7 @@ NOTED = frozenset(
 )
 # Parameters whose None says "no limit" or "the usual", which their settings say by a number.
 _TAKES_NONE = frozenset(
-    {"init_size", "limit", "limit_per_host", "pool_connections"}
+    {"init_size", "limit", "limit_per_host", "pool_connections", "max_size"}
     | {"connect_timeout", "acquire_timeout", "pool_timeout"}
 )
 

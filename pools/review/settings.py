@@ -58,6 +58,8 @@ _OTHER: Mapping[str, frozenset[str]] = {
         | {"timeout_ceil_threshold", "ssl_shutdown_timeout"}
     ),
 }
+# Settings that only ask whether the library is given a callback.
+_CALLBACKS = frozenset({("psycopg", "check"), ("psycopg", "reset")})
 _UNUSUAL_POOLS = frozenset({"StaticPool", "SingletonThreadPool", "AssertionPool"})
 _DSN_POOL_NAMES = frozenset({"pool_size", "max_overflow", "pool_timeout", "min_size", "max_size"})
 
@@ -99,7 +101,7 @@ def _read_arguments(draft: Draft, one: Made) -> None:
     family = _KIND_OF[one.thing]
     for name, node in one.arguments.items():
         if name in draft.known:
-            draft.take(name, node)
+            draft.take(name, _switch(node) if (family, name) in _CALLBACKS else node)
         elif name in NOTED:
             draft.note(name, node)
         elif name == "poolclass" and last_name(node) in _UNUSUAL_POOLS:
@@ -110,6 +112,14 @@ def _read_arguments(draft: Draft, one: Made) -> None:
         what = next((k.value for k in one.call.keywords if k.arg is None), one.call)
         why = "more settings come from where the text does not show them"
         draft.ask("**" + (last_name(what) or "options"), what, why)
+
+
+def _switch(node: ast.expr) -> ast.expr:
+    """Return whether a callback is given, as an expression: what is not None is one."""
+    if isinstance(node, ast.IfExp):
+        return node.test
+    given = not (isinstance(node, ast.Constant) and node.value is None)
+    return ast.copy_location(ast.Constant(given), node)
 
 
 def _read_connection(draft: Draft, one: Made) -> None:
