@@ -339,9 +339,8 @@ class ConnectorLogic(HttpLogic):
         if self._cleanup_set or not self._keepalive_s:
             return
         self._cleanup_set = True
-        at_s = now + self._keepalive_s
-        if self._keepalive_s >= CEIL_THRESHOLD_S:
-            at_s = math.ceil(at_s)
+        rounded = math.ceil if self._keepalive_s >= CEIL_THRESHOLD_S else float
+        at_s = rounded(now + self._keepalive_s)
         self._world.timer(self._cleanup, max(at_s, math.nextafter(now, math.inf)))
 
 

@@ -353,10 +353,19 @@ class Rig:
         if request.stage is not Stage.WOKEN:
             self.lost_wakes += 1
         self.logic.woken(request, self.now)
+        if self._is_beyond_the_limit(request.host):
+            self.lost_wakes += 1
         if request.stage is Stage.QUEUED:
             self.lost_wakes += 1
             queue = self.queues[request.host]
             (queue.appendleft if self.pool.name in REQUEUES_AT_FRONT else queue.append)(request)
+
+    def _is_beyond_the_limit(self, host: int) -> bool:
+        """Whether two were woken for one place, and both took one (aiohttp 3.10)."""
+        limit = getattr(self.pool, "limit_per_host", 0)
+        busy = (Stage.OPENING, Stage.HOLDING)
+        of_host = [s for s in self.stories.values() if s.request.host == host]
+        return bool(limit) and sum(s.request.stage in busy for s in of_host) > limit
 
     def _note_queue(self, request: Request, *, at_front: bool = False) -> None:
         if request.stage is Stage.QUEUED:
