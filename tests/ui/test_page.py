@@ -93,7 +93,10 @@ def test_code_carries_the_values_of_the_link(query: dict[str, str], expected: li
         ({"rate": ""}, "rate must be a number"),
         ({"kind": "mysql"}, "kind must be one of"),
         ({"colour": "red"}, "'colour' is not a parameter"),
-        ({"max_size": "3"}, "max_size is a parameter of kind asyncpg and psycopg, not of sqlalchemy"),
+        (
+            {"max_size": "3"},
+            "max_size is a parameter of kind asyncpg and psycopg, not of sqlalchemy",
+        ),
         ({"hosts": "3"}, "hosts has an effect only if the pool is an HTTP client's"),
         ({"spike_at_s": "1"}, "spike_at_s has an effect only if pattern is spike"),
     ],
