@@ -79,7 +79,11 @@ def _replay(report: LiveReport, asked: Arrivals) -> Trace:
 
 
 def _held(report: LiveReport, asked: Arrivals) -> NDArray[np.float64]:
-    """Return measured holds, less what the model adds; as asked where nothing was held."""
+    """Return measured holds, less what the model adds.
+
+    Where nothing was held, as long as asked and longer by what the others were on average:
+    holding just as asked would let the model serve requests that a busy client cannot.
+    """
     scenario, trace = report.calibrated, report.trace
     pool = scenario.pool
     if isinstance(pool, SqlalchemyQueue):
@@ -88,7 +92,9 @@ def _held(report: LiveReport, asked: Arrivals) -> NDArray[np.float64]:
     held = (
         np.asarray(trace.returned_s) - np.asarray(trace.granted_s) - added * scenario.server.rtt_s
     )
-    return np.where(np.isnan(held), asked.hold_s, np.maximum(held, 0.0))
+    unknown = np.isnan(held)
+    longer_s = (held - asked.hold_s)[~unknown].mean() if not unknown.all() else 0.0
+    return np.maximum(np.where(unknown, asked.hold_s + longer_s, held), 0.0)
 
 
 def _ms(result: SimulationResult) -> str:
