@@ -15,23 +15,35 @@ from sim.verdict import verdict
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one scenario. Return 0, or 2 for bad input with one line for each mistake."""
-    parser = argparse.ArgumentParser(prog="python -m sim", description=__doc__)
-    parser.add_argument("query", help="the page's query string, such as 'pool_size=5&rate=200'")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    given = parser.parse_args(arguments)
-    try:
-        scenario = parse(given.query)
-    except InvalidSettings as wrong:
-        for mistake in wrong.mistakes:
-            print(mistake, file=sys.stderr)
+    scenario, wants_json = asked("python -m sim", __doc__, arguments)
+    if scenario is None:
         return 2
     result = run(scenario)
     print(
         json.dumps(as_json(scenario, result), indent=2)
-        if given.json
+        if wants_json
         else in_words(scenario, result)
     )
     return 0
+
+
+def asked(
+    command: str, purpose: str | None, arguments: Sequence[str] | None
+) -> tuple[Scenario | None, bool]:
+    """Return the scenario asked about, and whether JSON is wanted.
+
+    None after one line for each mistake on standard error. `purpose` begins the help.
+    """
+    parser = argparse.ArgumentParser(prog=command, description=purpose)
+    parser.add_argument("query", help="the page's query string, such as 'pool_size=5&rate=200'")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        return parse(given.query), given.json
+    except InvalidSettings as wrong:
+        for mistake in wrong.mistakes:
+            print(mistake, file=sys.stderr)
+        return None, given.json
 
 
 def as_json(scenario: Scenario, result: SimulationResult) -> dict[str, object]:

@@ -25,14 +25,6 @@ def _never(_: Seen) -> Said | None:
     return None
 
 
-def _async_engine(seen: Seen) -> Said | None:
-    finding = seen.finding("sync-engine-in-async")
-    if finding:
-        return Said(False, finding)
-    where = seen.code("async engine")
-    return Said(True, where) if where else None
-
-
 def _size(seen: Seen) -> Said | None:
     p99, used = seen.result.wait_s.p99.value, seen.result.utilisation.value
     failed = sum(seen.result.errors.values())
@@ -116,14 +108,6 @@ def _limits(name: str, proof: str) -> Callable[[Seen], Said | None]:
     return look
 
 
-def _one_session(seen: Seen) -> Said | None:
-    finding = seen.finding("engine-per-request")
-    if finding:
-        return Said(False, finding)
-    where = seen.code("ClientSession")
-    return Said(True, where) if where else None
-
-
 def _tls(seen: Seen) -> Said | None:
     finding = seen.finding("ssl-false")
     if finding:
@@ -173,7 +157,7 @@ CHECKS: tuple[Check, ...] = (
         "Pool",
         "Async engine in async code",
         "Is the engine made with create_async_engine?",
-        _async_engine,
+        _code("async engine", against=("sync-engine-in-async",)),
     ),
     Check("Pool", "Size fits the load", "What is the arrival rate, and the hold time?", _size),
     Check("Pool", "Overflow fits bursts", "Do bursts come? Try pattern spike.", _bursts),
@@ -212,7 +196,12 @@ CHECKS: tuple[Check, ...] = (
         "Are TCP keep-alives or a command timeout set, so that a silent cut ends a query?",
         _code("command timeout"),
     ),
-    Check("HTTP", "One ClientSession per process", "Is the ClientSession shared?", _one_session),
+    Check(
+        "HTTP",
+        "One ClientSession per process",
+        "Is the ClientSession shared?",
+        _code("ClientSession", against=("engine-per-request",)),
+    ),
     Check(
         "HTTP",
         "Connector limit",

@@ -6,18 +6,15 @@ those that the simulation decided in the same way, `first_difference` in words i
 and `versions`.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 
-from pools.setting import InvalidSettings
 from pools.trace import Trace
 from pools.twin.ask import CUT_SHORT, TwinReport, ask
 from pools.twin.play import NoTwin
-from sim.__main__ import as_json, in_words
+from sim.__main__ import as_json, asked, in_words
 from sim.measure import measure
-from sim.query import parse
 from sim.result import SimulationResult
 from sim.run import unstable_notes
 from sim.scenario import Scenario
@@ -28,15 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Return 0; 2 for bad input, with one line for each mistake; 3 if there is no library to ask.
     """
-    parser = argparse.ArgumentParser(prog="python -m pools.twin", description=__doc__)
-    parser.add_argument("query", help="the page's query string, such as 'pool_size=5&rate=200'")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    given = parser.parse_args(arguments)
-    try:
-        scenario = parse(given.query)
-    except InvalidSettings as wrong:
-        for mistake in wrong.mistakes:
-            print(mistake, file=sys.stderr)
+    scenario, wants_json = asked("python -m pools.twin", __doc__, arguments)
+    if scenario is None:
         return 2
     try:
         report = ask(scenario)
@@ -44,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(missing, file=sys.stderr)
         return 3
     result = result_of(scenario, report, report.trace)
-    if given.json:
+    if wants_json:
         answer = as_json(scenario, result) | {
             "identical_requests": report.identical_requests,
             "asked_requests": report.requests,

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +15,8 @@ import pytest
 from pools.codegen import generate
 from pools.kinds import KINDS
 from sim.query import parse
-from tests.codegen.conftest import PATIENCE_S, Database, Website
+from tests.codegen.conftest import Database, Website
+from tests.codegen.processes import rest, running, said
 from tests.codegen.support import module_for
 
 pytestmark = pytest.mark.server
@@ -102,17 +101,8 @@ async def serving(folder: Path, query: str, *, first: str = "") -> AsyncIterator
     """Serve the application of a scenario on a free port; stop it if the test has not."""
     (folder / "main.py").write_text(generate(parse(query), "fastapi").text, encoding="ascii")
     (folder / "routes.py").write_text(first + ROUTES, encoding="ascii")
-    command = (sys.executable, "-m", "uvicorn", "routes:app", "--port=0")
-    settings = os.environ | {"PYTHONWARNINGS": "error::ResourceWarning"}
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=settings, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
-    )
-    try:
+    async with running(folder, "-m", "uvicorn", "routes:app", "--port=0") as process:
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
 
 
 async def address(process: Process) -> str:
@@ -120,18 +110,6 @@ async def address(process: Process) -> str:
     log = await said(process, "Uvicorn running on")
     [url] = re.findall(r"http://127.0.0.1:\d+", log)
     return str(url)
-
-
-async def said(process: Process, phrase: str) -> str:
-    """Read the server's log up to the line with a phrase, or to its end."""
-    lines = []
-    assert process.stderr is not None
-    async with asyncio.timeout(3 * PATIENCE_S):
-        async for line in process.stderr:
-            lines.append(line.decode())
-            if phrase in lines[-1]:
-                break
-    return "".join(lines)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,7 +122,7 @@ async def test_application_answers_with_all_three_pools_and_shuts_down_cleanly(
             answer = await answer_of(client, f"{url}/all", website.url)
         assert answer == {"sum": 42, "text": "answer"}
         process.send_signal(signal.SIGTERM)
-        log = await said(process, "no such line")
+        log = await rest(process)
         assert "Application shutdown complete" in log
         assert "Traceback" not in log
         assert await process.wait() in (0, -signal.SIGTERM)
@@ -214,7 +192,7 @@ async def test_work_that_outlives_its_request_is_finished_before_pools_close(
             process.send_signal(signal.SIGTERM)
             await said(process, "Waiting for application shutdown")
             website.gate.set()
-        log = await said(process, "no such line")
+        log = await rest(process)
         assert "Application shutdown complete" in log
         assert "Traceback" not in log
     assert website.requests_by_connection.total() == 2
@@ -308,6 +286,6 @@ async def test_application_without_a_database_url_says_so(
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     async with serving(tmp_path, "") as process:
-        log = await said(process, "no such line")
+        log = await rest(process)
         assert "RuntimeError: DATABASE_URL is not set" in log
         assert await process.wait() != 0
