@@ -17,14 +17,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pools.kinds import KINDS
 from pools.setting import InvalidSettings, Setting, Value
-from sim.presets import PRESETS
+from sim.presets import PRESETS, Preset
 from sim.query import KIND, all_settings, from_values, parse, to_query, to_values
 from sim.scenario import Scenario
 
 _ARRIVED = "_arrived"
 _IGNORED = "_ignored"
 PRESET = "preset"
-OWN = "Your own settings"
 _SHOWN_TEXT_MAX = 60
 _IGNORED_MAX = 8
 
@@ -179,21 +178,15 @@ def still_wanted() -> None:
     st.session_state.get(_ARRIVED)
 
 
-def mark_preset(scenario: Scenario | None) -> str:
-    """Select the preset that the scenario is, before the preset widget is made.
-
-    Returns the name of a choice of its own if it is none of them, else nothing.
-    """
-    query = None if scenario is None else to_query(scenario)
-    name = _preset_names().get(query)
-    st.session_state[PRESET] = name or OWN
-    return "" if name else OWN
+def preset_of(scenario: Scenario | None) -> Preset | None:
+    """Return the preset that a scenario is."""
+    return None if scenario is None else _presets().get(to_query(scenario))
 
 
 @cache
-def _preset_names() -> Mapping[str | None, str]:
+def _presets() -> Mapping[str, Preset]:
     """Name each preset by its shortest query, which is how a scenario is recognised."""
-    return {to_query(parse(preset.query)): preset.name for preset in PRESETS}
+    return {to_query(parse(preset.query)): preset for preset in PRESETS}
 
 
 def apply_preset(spelt: Callable[[Setting, Value], str]) -> None:

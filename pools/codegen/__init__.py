@@ -5,7 +5,7 @@ from pools.codegen.options import Options, choices
 from pools.codegen.project import project
 from pools.codegen.reason import Reason
 from pools.codegen.target import Target, targets
-from pools.codegen.why import why_list, why_table
+from pools.codegen.why import why_list, why_table, why_words
 
 __all__ = [
     "GeneratedCode",
@@ -20,4 +20,5 @@ __all__ = [
     "targets",
     "why_list",
     "why_table",
+    "why_words",
 ]

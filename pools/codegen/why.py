@@ -1,4 +1,4 @@
-"""Says why each generated value is what it is, in Markdown."""
+"""Says why each generated value is what it is, in Markdown and in plain words."""
 
 from collections.abc import Iterable, Iterator
 
@@ -26,6 +26,11 @@ def why_list(file: GeneratedFile) -> str:
     )
 
 
+def why_words(reasons: Iterable[Reason]) -> str:
+    """Return the reasons of one line as plain text, a line for each."""
+    return "\n".join(f"{why.name}: {_said(why)} ({why.source})" for why in dict.fromkeys(reasons))
+
+
 def _rows(file: GeneratedFile) -> Iterator[str]:
     for line, reasons in file.reasons.items():
         for why in dict.fromkeys(reasons):
@@ -33,8 +38,11 @@ def _rows(file: GeneratedFile) -> Iterator[str]:
 
 
 def _cells(why: Reason) -> tuple[str, str, str]:
-    said = why.sentence if why.origin == RULE else f"{why.origin}: {why.sentence}"
-    return _plain(why.name), _plain(said), _plain(why.source)
+    return _plain(why.name), _plain(_said(why)), _plain(why.source)
+
+
+def _said(why: Reason) -> str:
+    return why.sentence if why.origin == RULE else f"{why.origin}: {why.sentence}"
 
 
 def _plain(text: str) -> str:

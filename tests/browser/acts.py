@@ -41,7 +41,7 @@ def slider(page: Page, name: str) -> Locator:
 
 def code(page: Page) -> Locator:
     """Return the generated code."""
-    return page.locator(".st-key-code").get_by_test_id("stCode")
+    return page.locator(".st-key-code pre")
 
 
 def drawn(page: Page, key: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.acts import chart, code, drawn, settle, slider, visit
@@ -28,6 +29,22 @@ def test_slider_key_press_changes_chart_code_and_address(page: Page, base: str) 
     expect(page).to_have_url(f"{base}/?pool_size=6")
     settle(page)
     assert drawn(page, "over-time") != before
+
+
+@pytest.mark.parametrize("gap_ms", [0, 50, 120])
+def test_keys_pressed_faster_than_the_page_answers_are_all_heard(
+    page: Page, base: str, gap_ms: int
+) -> None:
+    visit(page, base)
+    pool_size = slider(page, "pool_size")
+    pool_size.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(gap_ms)
+    expect(code(page)).to_contain_text("pool_size=9")
+    settle(page)
+    expect(pool_size).to_have_attribute("aria-valuetext", "9")
+    expect(page).to_have_url(f"{base}/?pool_size=9")
 
 
 def test_copy_button_puts_the_code_on_the_clipboard_and_says_so(page: Page, base: str) -> None:
@@ -149,8 +166,8 @@ def test_users_in_a_link_mean_a_closed_loop_and_stay_in_the_address(page: Page, 
 
 
 def _choose_preset(page: Page, name: str) -> None:
-    page.locator(".st-key-preset").get_by_role("combobox").click()
-    page.get_by_role("option", name=name).click()
+    page.get_by_role("button", name="Preset:").click()
+    page.get_by_role("menuitem", name=name).click()
 
 
 def _parameters(address: str) -> set[str]:

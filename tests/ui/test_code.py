@@ -6,7 +6,9 @@ from streamlit.testing.v1 import AppTest
 from pools.codegen import generate, targets
 from pools.kinds import KINDS
 from sim.query import parse
-from tests.ui.test_page import code_of, opened, said
+from tests.ui.test_page import code_of, lines_of, opened, said
+
+DEFAULT_RUN = {"duration_s": "12", "warm_up_s": "2", "replications": "10"}
 
 
 def titled(kind: str, target: str) -> str:
@@ -77,6 +79,26 @@ def test_change_names_the_lines_it_changed_and_shows_them_as_a_diff() -> None:
     assert "+        pool_size=8," in diff
 
 
+def test_lines_that_a_change_changed_are_marked() -> None:
+    page = opened(pool_size="7")
+    assert not any(line["changed"] for line in lines_of(page))
+    page.select_slider(key="pool_size").set_value(8).run()
+    [marked] = [line["runs"] for line in lines_of(page) if line["changed"]]
+    assert "".join(text for _, text in marked).strip() == "pool_size=8,"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_line_with_a_value_says_on_hovering_why_it_is_that(kind: str) -> None:
+    made = generate(parse(f"kind={kind}"), targets(kind)[0].name).files[0]
+    notes = [line["note"] for line in lines_of(opened(kind=kind, **DEFAULT_RUN))]
+    assert {number for number, note in enumerate(notes, 1) if note} == set(made.reasons)
+    for number, reasons in made.reasons.items():
+        for reason in reasons:
+            assert reason.name in notes[number - 1]
+            assert reason.sentence in notes[number - 1]
+            assert reason.source in notes[number - 1]
+
+
 def test_change_of_target_is_no_change_of_lines() -> None:
     page = opened()
     page.selectbox(key="target").select(titled("sqlalchemy", "service")).run()
@@ -105,5 +127,4 @@ def test_each_file_of_a_target_can_be_seen() -> None:
     page = opened(kind="sqlalchemy")
     page.selectbox(key="target").select(titled("sqlalchemy", "pgbouncer")).run()
     page.selectbox(key="code-file-pgbouncer").select("pgbouncer.ini").run()
-    [shown] = [str(one.value) for one in page.code if one.language == "ini"]
-    assert "[pgbouncer]" in shown
+    assert "[pgbouncer]\n" in code_of(page)

@@ -1,6 +1,8 @@
 """The page without a browser: what is wired to what."""
 
+import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -31,9 +33,17 @@ def said(page: AppTest) -> str:
     return "\n".join(str(part.value) for part in parts)
 
 
+def lines_of(page: AppTest) -> list[dict[str, Any]]:
+    """Return the lines of the generated code, as the listing was given them."""
+    shown = [one.proto for one in page.get("bidi_component")]
+    [listing] = [one.json for one in shown if one.component_name == "poolwise.listing"]
+    lines: list[dict[str, Any]] = json.loads(listing)["lines"]
+    return lines
+
+
 def code_of(page: AppTest) -> str:
     """Return the generated code."""
-    return next(str(one.value) for one in page.code if one.language == "python")
+    return "".join("".join(text for _, text in line["runs"]) + "\n" for line in lines_of(page))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -48,9 +58,9 @@ def test_every_kind_and_pattern_renders_metrics_code_and_charts(kind: str, patte
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_preset_reaches_every_widget_and_the_address(preset: Preset) -> None:
     page = opened(rate="90")
-    page.selectbox(key="preset").select(preset.name).run(timeout=120)
+    page.menu_button(key="preset").click(preset.name).run(timeout=120)
     assert not page.exception
-    assert page.selectbox(key="preset").value == preset.name
+    assert page.menu_button(key="preset").label == f"Preset: {preset.name}"
     assert preset.when in said(page)
     assert preset.source in said(page)
     scenario = parse(preset.query)
@@ -65,7 +75,7 @@ def test_preset_reaches_every_widget_and_the_address(preset: Preset) -> None:
 
 def test_preset_reaches_the_code() -> None:
     page = opened()
-    page.selectbox(key="preset").select("asyncpg service").run(timeout=60)
+    page.menu_button(key="preset").click("asyncpg service").run(timeout=60)
     assert "create_pool" in code_of(page)
 
 

@@ -24,12 +24,14 @@ from pools.codegen import (
     project,
     targets,
     why_list,
+    why_words,
 )
 from sim.query import parse, to_query
 from sim.result import SimulationResult
 from sim.scenario import Scenario
 from ui import state
 from ui.copying import copy_button
+from ui.listing import listing
 
 HEIGHT = 348
 CODE, CHANGES, WHY = "Code", "Changes", "Why"
@@ -188,7 +190,15 @@ def _show(view: str, file: GeneratedFile, before: GeneratedFile | None) -> None:
     elif view == CHANGES:
         st.code(_diff(before, file), language="diff", height=HEIGHT, wrap_lines=True)
     else:
-        st.code(file.text, language=file.language, height=HEIGHT, wrap_lines=True)
+        listing(
+            file.text,
+            file.language,
+            label=file.name,
+            key="listing",
+            height=HEIGHT,
+            changed=changed_lines(before, file) if before else (),
+            notes={line: why_words(reasons) for line, reasons in file.reasons.items()},
+        )
 
 
 def _diff(before: GeneratedFile | None, after: GeneratedFile) -> str:
