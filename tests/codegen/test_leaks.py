@@ -6,6 +6,7 @@ import types
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -19,7 +20,9 @@ QUERIES = {
     "sqlalchemy": "pool_size=2&max_overflow=0",
     "sqlalchemy-null": "",
     "asyncpg": "min_size=0&max_size=2&acquire_timeout=5",
+    "psycopg": "min_size=1&max_size=2&timeout=5",
     "aiohttp": "limit=2",
+    "httpx": "pool_connections=2",
 }
 
 
@@ -39,6 +42,10 @@ async def hold_a_connection(
     """Take a connection and keep it; the name of this function is what must be found."""
     if isinstance(source, aiohttp.ClientSession):
         async with source.get(url):
+            taken.set()
+            await back.wait()
+    elif isinstance(source, httpx.AsyncClient):
+        async with source.stream("GET", url):
             taken.set()
             await back.wait()
     elif hasattr(made, "acquire"):
@@ -65,7 +72,8 @@ async def test_holder_is_named_with_its_stack_until_it_lets_go(website: Website,
         [found] = made.held()
         assert "the holder has held a connection for 0." in str(found)
         assert "in hold_a_connection" in str(found)
-        assert "site-packages/sqlalchemy" not in str(found)
+        for library in ("sqlalchemy", "asyncpg", "psycopg_pool", "aiohttp", "httpx", "httpcore"):
+            assert f"site-packages/{library}" not in str(found)
         assert made.held(longer_than_s=60) == []
         back.set()
         await holder
@@ -105,7 +113,7 @@ async def test_long_holder_is_logged_while_the_process_runs(
     assert "in hold_a_connection" in caplog.text
 
 
-@pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg"])
+@pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg", "psycopg"])
 async def test_session_idle_in_a_transaction_is_found_on_the_server(
     database: Database, kind: str
 ) -> None:
@@ -115,6 +123,11 @@ async def test_session_idle_in_a_transaction_is_found_on_the_server(
         if kind == "asyncpg":
             async with made.acquire(source) as connection, connection.transaction():
                 pid = await connection.fetchval("SELECT pg_backend_pid()")
+                found = await made.idle_in_transaction(source, 0.0)
+        elif kind == "psycopg":
+            async with made.acquire(source) as connection:
+                pid = connection.info.backend_pid
+                await connection.execute("SELECT pg_backend_pid()")
                 found = await made.idle_in_transaction(source, 0.0)
         else:
             async with source() as session:

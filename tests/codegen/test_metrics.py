@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import httpx
+import psycopg
 import pytest
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -32,12 +34,16 @@ KINDS_MEASURED = [kind for kind in KINDS if modules_with(kind, "serve_metrics")]
 ONE_CONNECTION = {
     "sqlalchemy": "pool_size=1&max_overflow=0&pool_timeout=20",
     "asyncpg": "min_size=1&max_size=1&acquire_timeout=20",
+    "psycopg": "min_size=1&max_size=1&timeout=20",
     "aiohttp": "limit=1&connect_timeout=4.5",
+    "httpx": "pool_connections=1&pool_timeout=20",
 }
 IMPATIENT = {
     "sqlalchemy": "pool_size=1&max_overflow=0&pool_timeout=0.1",
     "asyncpg": "min_size=1&max_size=1&acquire_timeout=0.1",
+    "psycopg": "min_size=1&max_size=1&timeout=0.1",
     "aiohttp": "limit=1&connect_timeout=0.1",
+    "httpx": "pool_connections=1&pool_timeout=0.1",
 }
 BUSY = "pool_size=2&max_overflow=2&rate=100&hold_ms=30&cores=16&duration_s=20"
 Use = Callable[[], AbstractAsyncContextManager[None]]
@@ -88,7 +94,7 @@ async def measured(
     """Run a kind's measured pool; yield its module, its port, and what uses a connection."""
     monkeypatch.setenv("METRICS_PORT", "0")
     made = module_for(parse(f"kind={kind}&{query}"), "metrics")
-    opened = made.open_http if kind == "aiohttp" else getattr(made, "open_pool", None)
+    opened = getattr(made, "open_http", None) or getattr(made, "open_pool", None)
     with made.serve_metrics() as port:
         async with (opened or made.open_sessions)() as source:
             yield made, port, user_of(made, source, website)
@@ -100,6 +106,10 @@ def user_of(made: types.ModuleType, source: Any, website: Website) -> Use:
         if isinstance(source, aiohttp.ClientSession):
             async with source.get(website.url):
                 yield
+        elif isinstance(source, httpx.AsyncClient):
+            async with source.stream("GET", website.url) as response:
+                yield
+                await response.aread()
         elif hasattr(made, "acquire"):
             async with made.acquire(source) as connection:
                 await connection.execute("SELECT 1")
@@ -176,7 +186,7 @@ async def test_acquire_that_times_out_is_counted_with_its_wait(
     website.large = True
     async with measured(monkeypatch, kind, IMPATIENT[kind], website) as (_, port, use):
         async with use():
-            with pytest.raises(Exception, match=r"timeout|^$"):
+            with pytest.raises(Exception, match=r"timeout|couldn't get|^$"):
                 await use_once(use)
             seen = await scrape(port)
         step = "connect" if kind == "aiohttp" else "acquire"
@@ -187,7 +197,7 @@ async def test_acquire_that_times_out_is_counted_with_its_wait(
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg"])
+@pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg", "psycopg"])
 async def test_statement_and_lock_timeouts_are_counted_by_kind(
     monkeypatch: pytest.MonkeyPatch, website: Website, database: Database, kind: str
 ) -> None:
@@ -202,9 +212,9 @@ async def test_statement_and_lock_timeouts_are_counted_by_kind(
 async def fail_with(made: types.ModuleType, database: Database, kind: str, code: str) -> None:
     """Have the server raise an error of a code inside a borrowed connection."""
     statement = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$"
-    if kind == "asyncpg":
+    if kind in {"asyncpg", "psycopg"}:
         async with made.open_pool() as pool:
-            with pytest.raises(asyncpg.PostgresError):
+            with pytest.raises((asyncpg.PostgresError, psycopg.OperationalError)):
                 async with made.acquire(pool) as connection:
                     await connection.execute(statement)
     else:

@@ -8,10 +8,13 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import httpx
+import psycopg
 import pytest
 import stamina
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from psycopg_pool import PoolTimeout, TooManyRequests
 from sqlalchemy import exc, text
 
 from sim.query import parse
@@ -23,7 +26,9 @@ pytestmark = pytest.mark.server
 ONE = {
     "sqlalchemy": "pool_size=1&max_overflow=0&pool_timeout=0.2",
     "asyncpg": "min_size=1&max_size=1&acquire_timeout=5",
+    "psycopg": "min_size=1&max_size=1&timeout=5",
 }
+FAILURES = (exc.DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, psycopg.Error)
 Run = Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
 
 
@@ -38,10 +43,17 @@ def opener(made: types.ModuleType) -> Any:
     return made.open_pool() if hasattr(made, "open_pool") else made.open_sessions()
 
 
-async def backend(connection: Any) -> int:
+async def value(connection: Any, statement: str) -> Any:
     if hasattr(connection, "fetchval"):
-        return int(await connection.fetchval("SELECT pg_backend_pid()"))
-    return int(await connection.scalar(text("SELECT pg_backend_pid()")))
+        return await connection.fetchval(statement)
+    if hasattr(connection, "scalar"):
+        return await connection.scalar(text(statement))
+    [found] = await (await connection.execute(statement)).fetchone()
+    return found
+
+
+async def backend(connection: Any) -> int:
+    return int(await value(connection, "SELECT pg_backend_pid()"))
 
 
 @pytest.mark.parametrize("kind", ONE)
@@ -70,7 +82,7 @@ async def test_connection_lost_every_time_is_given_up(database: Database, kind: 
         await backend(connection)
 
     async with opener(made) as source:
-        with pytest.raises((exc.DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        with pytest.raises(FAILURES):
             await made.run(source, work)
     assert len(set(seen)) == 3
 
@@ -81,12 +93,13 @@ async def test_work_is_undone_before_it_is_done_again(kind: str) -> None:
     made = module_for(parse(f"kind={kind}&{ONE[kind]}"), "retry")
 
     async def work(connection: Any) -> str:
-        statement = "SELECT pg_current_xact_id_if_assigned()::text"
-        if hasattr(connection, "fetchval"):
+        if kind == "psycopg":
+            assert not connection.autocommit
+        elif kind == "asyncpg":
             assert connection.is_in_transaction()
-            return str(await connection.fetchval(statement))
-        assert connection.in_transaction()
-        return str(await connection.scalar(text(statement)))
+        else:
+            assert connection.in_transaction()
+        return str(await value(connection, "SELECT pg_current_xact_id_if_assigned()::text"))
 
     async with opener(made) as source:
         assert await made.run(source, work) == "None"
@@ -101,12 +114,12 @@ async def test_failure_that_is_no_loss_is_not_repeated(kind: str, statement: str
     async def work(connection: Any) -> None:
         times["done"] += 1
         run = connection.execute
-        shown = (lambda said: said) if hasattr(connection, "fetchval") else text
+        shown = text if kind == "sqlalchemy" else str
         await run(shown("SET LOCAL statement_timeout = 50"))
         await run(shown(statement))
 
     async with opener(made) as source:
-        with pytest.raises((exc.DBAPIError, asyncpg.PostgresError)):
+        with pytest.raises(FAILURES):
             await made.run(source, work)
     assert times["done"] == 1
 
@@ -121,8 +134,20 @@ async def test_full_pool_is_not_asked_again() -> None:
         assert not made.is_connection_loss(exc.TimeoutError("full"))
 
 
+@pytest.mark.usefixtures("database")
+async def test_full_psycopg_pool_is_not_asked_again() -> None:
+    made = module_for(parse("kind=psycopg&min_size=1&max_size=1&timeout=0.2"), "retry")
+    async with made.open_pool() as pool, made.acquire(pool):
+        with pytest.raises(PoolTimeout):
+            await made.run(pool, backend)
+    for refused in (PoolTimeout("full"), TooManyRequests("full"), psycopg.errors.QueryCanceled()):
+        assert not made.is_connection_loss(refused)
+    starting = psycopg.errors.CannotConnectNow("starting up")
+    assert made.is_connection_loss(starting)
+
+
 async def test_server_that_is_starting_up_is_asked_again() -> None:
-    for kind in ONE:
+    for kind in ("sqlalchemy", "asyncpg"):
         made = module_for(parse(f"kind={kind}"), "retry")
         assert made.is_connection_loss(asyncpg.CannotConnectNowError("starting up"))
         assert made.is_connection_loss(ConnectionRefusedError())
@@ -131,7 +156,8 @@ async def test_server_that_is_starting_up_is_asked_again() -> None:
         assert not made.is_connection_loss(ValueError())
 
 
-async def test_cut_response_is_fetched_again_and_an_error_status_is_not() -> None:
+@pytest.mark.parametrize("kind", ["aiohttp", "httpx"])
+async def test_cut_response_is_fetched_again_and_an_error_status_is_not(kind: str) -> None:
     asked = Counter[str]()
 
     async def cut(request: web.Request) -> web.StreamResponse:
@@ -152,10 +178,10 @@ async def test_cut_response_is_fetched_again_and_an_error_status_is_not() -> Non
     application = web.Application()
     application.router.add_get("/cut", cut)
     application.router.add_get("/fail", fail)
-    made = module_for(parse("kind=aiohttp"), "retry")
+    made = module_for(parse(f"kind={kind}"), "retry")
     async with TestServer(application) as running, made.open_http() as http:
         assert await made.fetch(http, str(running.make_url("/cut"))) == b"whole"
-        with pytest.raises(aiohttp.ClientResponseError):
+        with pytest.raises((aiohttp.ClientResponseError, httpx.HTTPStatusError)):
             await made.fetch(http, str(running.make_url("/fail")))
     assert asked == {"cut": 3, "fail": 1}
 
@@ -168,3 +194,15 @@ async def test_closed_port_is_tried_as_often_as_the_code_says(website: Website) 
             await made.fetch(http, "http://127.0.0.1:1/")
     assert made.is_connection_loss(aiohttp.ServerDisconnectedError())
     assert not made.is_connection_loss(aiohttp.InvalidURL("x"))
+
+
+async def test_refused_connection_is_a_loss_for_httpx_and_a_wrong_name_is_not() -> None:
+    made = module_for(parse("kind=httpx"), "retry")
+    async with made.open_http() as http, asyncio.timeout(20):
+        with pytest.raises(httpx.ConnectError) as refused:
+            await made.fetch(http, "http://127.0.0.1:1/")
+        with pytest.raises(httpx.ConnectError) as unknown:
+            await made.fetch(http, "http://no-such-host.invalid/")
+    assert made.is_connection_loss(refused.value)
+    assert not made.is_connection_loss(unknown.value)
+    assert not made.is_connection_loss(httpx.PoolTimeout("full"))

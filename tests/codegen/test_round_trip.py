@@ -235,6 +235,8 @@ def hear_psycopg(scenario: Scenario, target: str) -> dict[str, Any]:
         "tcp_user_timeout": round(1000 * limits.command_s),
     }
     assert heard.get("check") in (None, pool_class.check_connection)
+    assert ("configure" in heard) == (target == "metrics")
+    heard.pop("configure", None)
     return heard | {
         "max_size": heard["max_size"] or 0,
         "check": heard.get("check") is not None,
@@ -256,10 +258,14 @@ def hear_httpx(scenario: Scenario, target: str) -> dict[str, Any]:
             return limit_s
 
     made = module_for(scenario, target)
-    with listening(httpx, "Limits") as limits, listening(httpx, "AsyncClient") as clients:
+    with (
+        listening(httpx, "Limits") as limits,
+        listening(httpx.AsyncHTTPTransport, "__init__") as transports,
+    ):
         heard_s = asyncio.run(run())
-    [heard], [client] = limits, clients
-    assert set(client) == {"limits", "timeout"}
+    [heard], [transport] = limits, transports
+    assert transport["limits"] == httpx.Limits(**heard)
+    assert transport.get("verify", True) is True
     assert heard_s.read == heard_s.write == timeouts(scenario).http_total_s
     assert all(one is None or one > 0 for one in (heard_s.pool, heard_s.connect))
     return heard | {
