@@ -1,6 +1,7 @@
 """Settings of HTTP clients that are not the connector's own: timeouts, and httpx's limits."""
 
 import ast
+from collections.abc import Mapping
 
 from pools.review.draft import NOTED, Draft
 from pools.review.finding import Shown
@@ -25,13 +26,13 @@ def read_client_timeout(draft: Draft) -> None:
 
 def read_httpx(draft: Draft, client: Made) -> None:
     """Take an AsyncClient's Limits, and of its timeout what bounds waiting and connecting."""
-    limits = _given(draft.module, client, "limits", LIMITS)
+    limits = _given(draft.module, _transport_of(draft, client), "limits", LIMITS)
     if limits is not None:
         _read_limits(draft, limits)
     whole = client.arguments.get("timeout")
     if whole is None:
         return
-    timeout = _given(draft.module, client, "timeout", HTTPX_TIMEOUT)
+    timeout = _given(draft.module, client.arguments, "timeout", HTTPX_TIMEOUT)
     for short, name in _HTTPX_TIMEOUTS.items():
         # A number alone stands for all of httpx's timeouts.
         arguments = {"timeout": whole} if timeout is None else timeout.arguments
@@ -60,9 +61,25 @@ def _is_none(node: ast.expr | None) -> bool:
     return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
-def _given(module: Module, client: Made, name: str, what: str) -> Made | None:
-    """Return the Limits or Timeout that a client is given, directly or through a name."""
-    node: ast.expr | None = client.arguments.get(name)
+def _transport_of(draft: Draft, client: Made) -> Mapping[str, ast.expr]:
+    """Return the arguments of what holds the connections: the client's own transport, or it.
+
+    A client that is given a transport takes no heed of its own `limits`.
+    """
+    node = client.arguments.get("transport")
+    if node is None or _is_none(node):
+        return client.arguments
+    bound = draft.module.lookup(node.id, node) if isinstance(node, ast.Name) else []
+    call = bound[0].value if len(bound) == 1 else node
+    if not isinstance(call, ast.Call):
+        draft.ask("transport", node, "its limits are not shown in the text")
+        return {}
+    return {word.arg: word.value for word in call.keywords if word.arg}
+
+
+def _given(module: Module, arguments: Mapping[str, ast.expr], name: str, what: str) -> Made | None:
+    """Return the Limits or Timeout among arguments, given directly or through a name."""
+    node = arguments.get(name)
     for one in made(module, what):
         if node is one.call or (node is not None and last_name(node) == one.name != ""):
             return one

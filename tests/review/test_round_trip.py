@@ -1,16 +1,21 @@
-"""What Poolwise writes it reads back: the same settings, and no mistake but those chosen."""
+"""What Poolwise writes it reads back: the same settings, and no mistake but those chosen.
+
+POOLWISE_EXAMPLES says how many scenarios of each kind to try.
+"""
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pools.codegen.generate import generate
 from pools.codegen.target import targets
-from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
+from pools.kinds import KINDS, AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
 from pools.review import read, scenario_of
 from sim.scenario import Scenario
-from tests.strategies import kinds, scenarios
+from tests.codegen.support import examples
+from tests.strategies import scenarios
 
 COMMON_KEEP_ALIVE_S = 75.0
 
@@ -41,11 +46,11 @@ def written(pool: Pool) -> Pool:
 COMPANIONS = {"no-validation"}
 
 
-@given(kinds().flatmap(scenarios), st.data())
-def test_written_code_is_read_back_as_the_same_pool(
-    scenario: Scenario, data: st.DataObject
-) -> None:
-    kind = scenario.pool.name
+@pytest.mark.parametrize("kind", KINDS)
+@examples(30)
+@given(data=st.data())
+def test_written_code_is_read_back_as_the_same_pool(kind: str, data: st.DataObject) -> None:
+    scenario = data.draw(scenarios(kind))
     target = data.draw(st.sampled_from([t.name for t in targets(kind)]))
     code = generate(scenario, target)
     reading = read(code.text, code.filename)

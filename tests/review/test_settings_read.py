@@ -275,6 +275,14 @@ def test_the_summary_counts_what_was_found_and_names_what_was_not() -> None:
             {"pool_connections": 0, "max_keepalive_connections": 7, "keepalive_expiry": 2.0},
         ),
         (
+            (
+                "limits=httpx.Limits(max_connections=1),"
+                "transport=httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=40))"
+            ),
+            {"pool_connections": 40, "max_keepalive_connections": 500},
+        ),
+        ("limits=httpx.Limits(max_connections=1), transport=httpx.AsyncHTTPTransport()", {}),
+        (
             "timeout=httpx.Timeout(9, pool=None)",
             {"pool_timeout": 0.0, "connect_timeout": 9.0},
         ),
@@ -286,3 +294,12 @@ def test_httpx_settings_are_found_and_limits_alone_is_no_limit(
     reading = read(f"import httpx\nclient = httpx.AsyncClient({arguments})\n")
     assert (reading.kind, reading.values) == ("httpx", values)
     assert reading.not_understood == ()
+
+
+def test_limits_of_a_transport_with_a_name_are_found_and_of_one_unseen_are_asked_for() -> None:
+    head = "import httpx\nlimits = httpx.Limits(max_connections=9)\n"
+    made = f"{head}carrier = Mine(limits=limits)\nclient = httpx.AsyncClient(transport=carrier)\n"
+    assert read(made).values["pool_connections"] == 9
+    unseen = read(f"{head}client = httpx.AsyncClient(transport=elsewhere.carrier)\n")
+    assert unseen.values == {}
+    assert [one.name for one in unseen.not_understood] == ["transport"]
