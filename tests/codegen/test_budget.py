@@ -13,7 +13,7 @@ from sim.scenario import Scenario
 from tests.codegen.support import examples, module_for
 from tests.strategies import kinds, scenarios
 
-DATABASES = ["sqlalchemy", "asyncpg"]
+DATABASES = ["sqlalchemy", "asyncpg", "psycopg"]
 FITS = "replicas=3&workers=2&other_connections=5"
 
 
@@ -49,7 +49,7 @@ def test_command_says_the_sum_and_whether_it_holds(tmp_path: Path, query: str, c
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("kind", DATABASES)
 async def test_server_is_asked_for_the_connections_it_really_has(kind: str) -> None:
-    query = "min_size=5&max_size=5" if kind == "asyncpg" else "pool_size=5&max_overflow=0"
+    query = "pool_size=5&max_overflow=0" if kind == "sqlalchemy" else "min_size=5&max_size=5"
     small, large = (parse(f"kind={kind}&{query}&replicas={n}") for n in (2, 9))
     # The server of these tests has 40 connections, 3 of them reserved.
     assert (await asked(kind, small)).endswith("= 15 of 37")
@@ -59,9 +59,10 @@ async def test_server_is_asked_for_the_connections_it_really_has(kind: str) -> N
 
 async def asked(kind: str, scenario: Scenario) -> str:
     made = module_for(scenario, "budget")
-    own = module_for(scenario, "asyncpg" if kind == "asyncpg" else "engine")
-    if kind == "asyncpg":
+    own = module_for(scenario, "engine" if kind == "sqlalchemy" else kind)
+    if kind != "sqlalchemy":
         async with own.open_pool() as pool:
-            return str(await made.check_server(pool.fetchval))
+            source = pool.fetchval if kind == "asyncpg" else pool
+            return str(await made.check_server(source))
     async with own.open_sessions() as sessions:
         return str(await made.check_server(sessions))
