@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pools.kinds import KINDS, Pool
 from pools.setting import InvalidSettings, Mistake, Setting, Settings, Value, settings_of
-from sim.scenario import Fleet, Scenario, Server, Workload
+from sim.scenario import PARTS, Scenario
 
 QUERY_CHARS_MAX = 8_000
 CLOSED_ALONE = {"users", "think_ms"}
@@ -21,12 +21,11 @@ KIND = Setting(
     choices=tuple(KINDS),
 )
 Made = TypeVar("Made", bound=Settings)
-_PARTS: Mapping[str, type[Settings]] = {"workload": Workload, "server": Server, "fleet": Fleet}
 
 
 def all_settings(kind: str) -> dict[str, Setting]:
     """Return every Setting of a scenario of that kind by its query name, kind first."""
-    classes = (KINDS[kind], *_PARTS.values(), Scenario)
+    classes = (KINDS[kind], *PARTS.values(), Scenario)
     found = {KIND.query: KIND}
     for cls in classes:
         found |= {made.query: made for made in settings_of(cls).values()}
@@ -71,7 +70,7 @@ def from_values(kind: str, values: Mapping[str, Value]) -> Scenario:
     """
     mistakes: list[Mistake] = []
     parts: dict[str, Any] = {"pool": _collect(KINDS[kind], values, mistakes)}
-    for name, cls in _PARTS.items():
+    for name, cls in PARTS.items():
         parts[name] = _collect(cls, values, mistakes)
     if mistakes:
         raise InvalidSettings(mistakes)
@@ -81,7 +80,8 @@ def from_values(kind: str, values: Mapping[str, Value]) -> Scenario:
 def to_values(scenario: Scenario) -> dict[str, Value]:
     """Return every value of a scenario in the unit shown, by query name, kind first."""
     values: dict[str, Value] = {KIND.query: scenario.pool.name}
-    for made in (scenario.pool, scenario.workload, scenario.server, scenario.fleet, scenario):
+    parts = (getattr(scenario, name) for name in PARTS)
+    for made in (scenario.pool, *parts, scenario):
         for name, known in settings_of(type(made)).items():
             values[known.query] = known.to_shown(getattr(made, name))
     return values
