@@ -197,8 +197,11 @@ class Rig:
 
     @property
     def idle(self) -> int:
-        """Connections that lie in the pool."""
-        return sum(w.state in (Link.OPEN, Link.DEAD) and w.slot.request is None for w in self.wires)
+        """Connections that lie in the pool; one that is being reset or closed does not."""
+        return sum(
+            w.state in (Link.OPEN, Link.DEAD) and w.slot.request is None and w.talk is None
+            for w in self.wires
+        )
 
     def queued(self) -> list[Story]:
         """Return the requests that queue."""

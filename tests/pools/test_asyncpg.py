@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pools.kinds import AsyncpgPool
@@ -13,7 +13,7 @@ from pools.protocol import Step
 from pools.setting import InvalidSettings
 from pools.trace import Cause, Outcome
 from tests.pools.rig import Link, Rig
-from tests.pools.schedules import Schedule, schedules, small_pools
+from tests.pools.schedules import Ask, Schedule, schedules, small_pools
 
 CONNECT_S = 0.05
 
@@ -78,6 +78,30 @@ def test_the_connection_returned_last_is_lent_first() -> None:
     assert {story.link for story in alone} == {burst[1].link}
 
 
+# Its gaps and holds; the thirteenth gives up while its connection is being closed.
+_GAPS = (11, 8, 12, 5, 3, 0, 6, 6, 0, 0, 9, 1, 3, *[0] * 12)
+_HOLDS = {2: 21, 7: 40, 11: 13, 12: 39}
+GIVES_UP_WHILE_CLOSING = Schedule(
+    asks=tuple(
+        Ask(gap, _HOLDS.get(number, 0), 0, 53 if number == 12 else None)
+        for number, gap in enumerate(_GAPS)
+    ),
+    kills=((104, 0),),
+    refused=frozenset(),
+    slots=None,
+    connect=7,
+    rtt=1,
+    warm=0,
+    jitter=True,
+)
+
+
+@example(
+    AsyncpgPool(
+        max_size=5, min_size=0, init_size=0, max_queries=1, max_inactive_connection_lifetime=0.0
+    ),
+    GIVES_UP_WHILE_CLOSING,
+)
 @given(pool=small_pools("asyncpg"), schedule=schedules())
 def test_nobody_opens_a_connection_while_another_is_idle(
     pool: AsyncpgPool, schedule: Schedule
