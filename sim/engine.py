@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 
 from pools.trace import Trace
 from sim.agenda import Agenda, Call
+from sim.loop_world import world_of
 from sim.record import Record
 from sim.scenario import REQUESTS_MAX, Scenario
 from sim.stations import Cores, Slots
 from sim.workload import Arrivals, Streams, draw, endless_holds, endless_thinks
-from sim.world import PoolWorld, Shared, Visit
+from sim.world import Shared, Visit
 
 _TICK_EVERY = 2048
 
@@ -54,8 +55,7 @@ class Run:
         slots = Slots(_free_slots(scenario))
         shared = Shared(scenario, self.agenda, self.record, slots, cores, self.ended)
         self.worlds = [
-            PoolWorld(shared, number, self.streams.logic())
-            for number in range(scenario.fleet.pools)
+            world_of(shared, number, self.streams.logic()) for number in range(scenario.fleet.pools)
         ]
         self._tick = tick
         self._outstanding = 0
@@ -85,7 +85,7 @@ class Run:
         if not visit.row % _TICK_EVERY:
             self._ticks()
         self._outstanding += 1
-        visit.world.logic.acquire(visit, now)
+        visit.world.ask(visit, now)
 
     def _ticks(self) -> None:
         if self._tick is not None:
@@ -139,7 +139,7 @@ class Run:
             if not count % _TICK_EVERY:
                 self._ticks()
             self._outstanding += 1
-            world.logic.acquire(visit, at_s)
+            world.ask(visit, at_s)
 
         callbacks = (arrive,)
         agenda.call(arrive, first[0], first)

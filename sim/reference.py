@@ -7,10 +7,10 @@ from pathlib import Path
 from pools.kinds import KINDS
 from pools.setting import Setting, settings_of
 from sim.query import KIND
-from sim.scenario import Fleet, Scenario, Server, Workload
+from sim.scenario import PARTS, Scenario
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-_SHARED = {"Workload": Workload, "Server": Server, "Fleet": Fleet, "Run": Scenario}
+_SHARED = {name.capitalize(): part for name, part in PARTS.items()} | {"Run": Scenario}
 _HEAD = """# Settings
 
 Every name of the page's address, which is also the argument of `python -m sim`,

@@ -8,14 +8,29 @@ from pools.kinds import Pool, SqlalchemyQueue
 from pools.setting import Mistake, Settings, setting
 from sim.backend import Fleet, Server
 from sim.demand import OUR_CHOICE, Workload
+from sim.worker import Worker
 
-__all__ = ["PARTS", "PLACES_MAX", "REQUESTS_MAX", "Fleet", "Scenario", "Server", "Workload"]
+__all__ = [
+    "PARTS",
+    "PLACES_MAX",
+    "REQUESTS_MAX",
+    "Fleet",
+    "Scenario",
+    "Server",
+    "Worker",
+    "Workload",
+]
 
 REQUESTS_MAX = 500_000
 PLACES_MAX = 1_000_000
 # What a scenario is made of beside its pool and its own fields: field name and class. Query
 # names, the page's controls and docs/settings.md follow this order.
-PARTS: Mapping[str, type[Settings]] = {"workload": Workload, "server": Server, "fleet": Fleet}
+PARTS: Mapping[str, type[Settings]] = {
+    "workload": Workload,
+    "server": Server,
+    "fleet": Fleet,
+    "worker": Worker,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,7 @@ class Scenario(Settings):
     workload: Workload = field(default_factory=Workload)
     server: Server = field(default_factory=Server)
     fleet: Fleet = field(default_factory=Fleet)
+    worker: Worker = field(default_factory=Worker)
     duration_s: float = setting(
         12.0,
         "Simulated time in which requests arrive; the run then ends when all are answered.",
@@ -78,14 +94,20 @@ class Scenario(Settings):
     def offered_load(self) -> float:
         """Arrival rate times mean hold over the whole fleet, in erlangs (open workloads).
 
-        Includes the round trips that the library adds to each hold.
+        Includes what library and worker add to each hold.
         """
         return self.workload.rate_per_s * self.hold_s_mean
 
     @property
     def hold_s_mean(self) -> float:
-        """Mean time a checkout keeps a connection, library's round trips included, in s."""
-        return self.workload.hold_s_mean + self.pool.hold_round_trips * self.server.rtt_s
+        """Mean time a checkout keeps a connection, library and worker included, in s."""
+        trips_s = self.pool.hold_round_trips * self.server.rtt_s
+        return self.workload.hold_s_mean + trips_s + self.worker.hold_s
+
+    @property
+    def loop_use(self) -> float:
+        """Mean use of each worker's event loop, 0 to 1, or above: overload (open workloads)."""
+        return self.workload.rate_per_s * self.worker.loop_cpu_s / self.fleet.pools
 
     @property
     def capacity(self) -> int | None:

@@ -36,6 +36,26 @@ class Slots:
         self.free += 1
 
 
+class Loop:
+    """The event loop of one worker: one visit at a time, first come, first served."""
+
+    __slots__ = ("_free_s", "_visit_s")
+
+    def __init__(self, visit_s: float) -> None:
+        """Start idle; every visit takes that long."""
+        self._free_s = 0.0
+        self._visit_s = visit_s
+
+    def visit(self, now: float) -> float:
+        """Queue for a visit and return when it is over."""
+        self._free_s = at_s = max(now, self._free_s) + self._visit_s
+        return at_s
+
+    def free_at(self, now: float) -> float:
+        """Return when all visits queued so far are over."""
+        return max(now, self._free_s)
+
+
 class Cores:
     """Processor sharing: n computing queries on m cores each advance at rate min(1, m/n).
 

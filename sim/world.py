@@ -17,7 +17,7 @@ from sim.stations import Cores, Slots
 _WAITING = (QUEUED, WOKEN, OPENING)
 _OK = int(Outcome.OK)
 # Every request of this world is a Visit; checking that each time would cost 3 % of a run.
-_Visit: TypeAlias = Any
+AnyVisit: TypeAlias = Any
 
 
 class Visit(Request):
@@ -67,10 +67,11 @@ class PoolWorld:
         self._slots = shared.slots
         self._cores = shared.cores
         self._ended = shared.ended
-        self.finished: Callable[[_Visit], None] = shared.ended
+        self.finished: Callable[[AnyVisit], None] = shared.ended
         self._rtt_s = scenario.server.rtt_s
         self._connect_s = scenario.server.connect_s
-        self._use_s = scenario.pool.use_round_trips * scenario.server.rtt_s
+        trips_s = scenario.pool.use_round_trips * scenario.server.rtt_s
+        self._use_s = trips_s + scenario.worker.overhead_s
         self._cpu = scenario.server.cpu_fraction
         self._alarms: deque[tuple[float, Visit]] = deque()
         self._alarm_is_set = False
@@ -82,6 +83,7 @@ class PoolWorld:
         self._used = (self._use_ends,)
         self._wakes = (self._woken,)
         self.logic = scenario.pool.logic(self, rng)
+        self.ask: Callable[[AnyVisit, float], None] = self.logic.acquire
 
     def open(self, slot: Slot, round_trips: int) -> None:
         """Start connecting; the server may refuse, which takes as long."""
@@ -130,7 +132,7 @@ class PoolWorld:
             else:
                 self._slots.give_back()
 
-    def grant(self, request: _Visit, slot: Slot) -> None:
+    def grant(self, request: AnyVisit, slot: Slot) -> None:
         """Let the request use the connection: first the server computes, then the rest."""
         agenda, row = self._agenda, request.row
         now = agenda._now
@@ -142,24 +144,24 @@ class PoolWorld:
         else:
             agenda.push(request, now + request.hold_s + self._use_s)
 
-    def reject(self, request: _Visit, outcome: Outcome) -> None:
+    def reject(self, request: AnyVisit, outcome: Outcome) -> None:
         """Note the failure; the caller goes on."""
         self._record.released[request.row] = self._agenda._now
         self._record.outcome[request.row] = outcome
         self._ended(request)
 
-    def failed(self, request: _Visit) -> None:
+    def failed(self, request: AnyVisit) -> None:
         """Let the caller go on; connections are not lost in this world."""
         self._ended(request)
 
     def ready(self, ok: bool) -> None:
         """Do nothing: pools of this world are started, not created."""
 
-    def available(self, request: _Visit) -> None:
+    def available(self, request: AnyVisit) -> None:
         """Note when the connection can be lent again."""
         self._returned[request.row] = self._agenda._now
 
-    def wake(self, request: _Visit) -> None:
+    def wake(self, request: AnyVisit) -> None:
         """Let the waiter continue after what is already due."""
         agenda = self._agenda
         if self._may_run_on and agenda._queue[0][0] > agenda._now:
@@ -169,7 +171,7 @@ class PoolWorld:
             request.callbacks = self._wakes
             agenda.push(request, agenda._now)
 
-    def alarm(self, request: _Visit, at_s: float) -> None:
+    def alarm(self, request: AnyVisit, at_s: float) -> None:
         """Set a deadline. Deadlines mostly come in order: then one event serves them all."""
         alarms = self._alarms
         if alarms and at_s < alarms[-1][0]:
@@ -188,6 +190,12 @@ class PoolWorld:
         """Go on after the server has computed: waiting, application, round trips."""
         rest_s = (1.0 - self._cpu) * visit.hold_s + self._use_s
         self._agenda.push(visit, self._agenda._now + rest_s)
+
+    def _serve(self, visit: Visit, now: float) -> None:
+        if self._cpu:
+            self._cores.enter(visit, self._cpu * visit.hold_s, now)
+        else:
+            self._agenda.push(visit, now + visit.hold_s + self._use_s)
 
     def _use_ends(self, visit: Visit) -> None:
         now, row = self._agenda._now, visit.row

@@ -10,7 +10,7 @@ import streamlit as st
 from pools.kinds import KINDS
 from pools.setting import Setting, Value, settings_of
 from sim.query import KIND, all_settings
-from sim.scenario import Fleet, Scenario, Server, Workload
+from sim.scenario import PARTS, Scenario, Workload
 from ui import state
 
 EXPLORED = ("pool_size", "max_overflow", "max_size", "min_size", "limit", "limit_per_host")
@@ -54,9 +54,10 @@ def load_controls(kind: str, values: dict[str, Value]) -> None:
 
 
 def other_controls(kind: str, values: dict[str, Value]) -> None:
-    """Draw what is set rarely: server, fleet and the run itself, folded away."""
-    for title, owner in (("Server", Server), ("Fleet", Fleet), ("Run", Scenario)):
-        with st.expander(title):
+    """Draw what is set rarely: all other parts and the run itself, folded away."""
+    rare = {name: part for name, part in PARTS.items() if part is not Workload}
+    for name, owner in (rare | {"run": Scenario}).items():
+        with st.expander(name.capitalize()):
             names = [made.query for made in settings_of(owner).values()]
             _boxes(names, kind, values, short=_SHORT_INSIDE)
 

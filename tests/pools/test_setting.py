@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pools.kinds import KINDS
 from pools.setting import InvalidSettings, Setting, Settings, setting, settings_of
-from sim.scenario import Fleet, Scenario, Server, Workload
+from sim.scenario import PARTS, Scenario
 from tests.strategies import values
 
-CLASSES = [*KINDS.values(), Workload, Server, Fleet, Scenario]
+CLASSES = [*KINDS.values(), *PARTS.values(), Scenario]
 EVERY_SETTING = [
     pytest.param(made, id=f"{cls.__name__}.{name}")
     for cls in CLASSES
