@@ -7,8 +7,11 @@ microseconds; a check has far fewer descriptors than its limit of 1024.
 
 import asyncio
 import selectors
+from typing import TypeVar
+
+Loop = TypeVar("Loop", bound=asyncio.SelectorEventLoop)
 
 
-def precise_loop() -> asyncio.SelectorEventLoop:
-    """Return a new event loop over select()."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+def precise_loop(kind: type[Loop] = asyncio.SelectorEventLoop) -> Loop:  # type: ignore[assignment]
+    """Return a new event loop over select(), of that kind."""
+    return kind(selectors.SelectSelector())

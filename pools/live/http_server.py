@@ -31,10 +31,13 @@ Life = tuple[int, float, float | None]
 class HttpServer:
     """The owner's side of the local HTTP server."""
 
-    def __init__(self, process: Process, url: str) -> None:
+    host = "127.0.0.1"
+
+    def __init__(self, process: Process, port: int, path: str) -> None:
         """Take a process that said where it listens."""
         self.process = process
-        self.url = url
+        self.port = port
+        self.url = f"http://{self.host}:{port}/{path}"
 
     @classmethod
     async def start(cls) -> Self:
@@ -55,7 +58,7 @@ class HttpServer:
         except BaseException:
             process.kill()
             raise
-        return cls(process, f"http://127.0.0.1:{said['port']}/{said['path']}")
+        return cls(process, said["port"], said["path"])
 
     async def connections(self) -> Sequence[Life]:
         """Return port of the client, opened and closed time of each connection seen so far."""
@@ -116,7 +119,7 @@ async def _serve() -> None:
     witness = _Witness(path)
     runner = web.ServerRunner(witness)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=512)
+    site = web.TCPSite(runner, HttpServer.host, 0, backlog=512)
     await site.start()
     port = runner.addresses[0][1]
     _say({"port": port, "path": path})

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from pools.live.binaries import Binaries, find_binaries
 from pools.live.client import Target, connect
+from pools.live.secret import Secret
 
 PORT = 5432
 ROLE = "poolwise_check"
@@ -66,8 +67,13 @@ class EmbeddedPostgres:
     socket_dir: Path
     postmaster: int
     keeper: "subprocess.Popen[bytes]" = field(repr=False)
-    role_password: str = field(repr=False)
-    superuser_password: str = field(repr=False)
+    role_password: Secret
+    superuser_password: Secret
+
+    @property
+    def socket_path(self) -> Path:
+        """Its socket: the one place where it listens."""
+        return self.socket_dir / f".s.PGSQL.{PORT}"
 
     @property
     def target(self) -> Target:
@@ -122,7 +128,7 @@ def start(
     server is gone. Raises NoBinaries or ServerFailed.
     """
     binaries = binaries or find_binaries()
-    superuser, role = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    superuser, role = Secret(secrets.token_urlsafe(24)), Secret(secrets.token_urlsafe(24))
     settings = FIXED_SETTINGS | {
         "max_connections": str(max_connections),
         "superuser_reserved_connections": str(reserved),
@@ -132,7 +138,7 @@ def start(
     keeper = _start_keeper(held_open)
     server = None
     try:
-        ready = _order(keeper, binaries, superuser, settings, places)
+        ready = _order(keeper, binaries, superuser.reveal(), settings, places)
         server = EmbeddedPostgres(
             binaries,
             max_connections,
@@ -219,7 +225,7 @@ async def _make_role(server: EmbeddedPostgres, limit: int) -> None:
     try:
         await connection.execute(
             f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION "
-            f"CONNECTION LIMIT {int(limit)} PASSWORD '{server.role_password}';"
+            f"CONNECTION LIMIT {int(limit)} PASSWORD '{server.role_password.reveal()}';"
             f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;"
             f"GRANT CONNECT ON DATABASE {DATABASE} TO {ROLE};"
             f"REVOKE ALL ON SCHEMA public FROM PUBLIC"

@@ -26,8 +26,10 @@ from pools.live.drivers.postgres import (
     SqlalchemyNullDriver,
 )
 from pools.live.facts import Calibration, ServerFacts, trace_as_json
+from pools.live.guard import Door, Goes, GuardedLoop, only, only_unix
 from pools.live.http_server import HttpServer
 from pools.live.load import Load, Schedule
+from pools.live.policy import Policy
 from pools.live.record import Record
 
 Order = dict[str, Any]
@@ -35,6 +37,7 @@ Say = Callable[[dict[str, Any]], None]
 OBSERVE_S = 0.1
 OBSERVE_S_MAX = 5.0
 SERVER_START_S = 20.0
+SOCKETS_MOST = 200
 POSTGRES_DRIVERS: dict[str, type[PostgresDriver]] = {
     "sqlalchemy": SqlalchemyDriver,
     "sqlalchemy-null": SqlalchemyNullDriver,
@@ -84,6 +87,7 @@ class Steps:
         """Check a database pool on a throw-away PostgreSQL."""
         self.begin("server")
         server = await self._start_postgres()
+        self.open_door(only_unix(str(server.socket_path)))
         try:
             facts = ServerFacts(
                 "PostgreSQL",
@@ -107,6 +111,7 @@ class Steps:
         """Check the HTTP client on a local HTTP server."""
         self.begin("server")
         server = await HttpServer.start()
+        self.open_door(only(Policy(), server.host, server.port))
         try:
             facts = ServerFacts("aiohttp.web", version("aiohttp"), "built in")
             self.tell(1.0, {}, "done")
@@ -117,6 +122,13 @@ class Steps:
         finally:
             await server.close()
         self.say({"done": result | {"server": asdict(facts)}})
+
+    def open_door(self, goes: Goes) -> None:
+        """From here on, connections may be made: to there and nowhere else."""
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, GuardedLoop):
+            raise TypeError("a check runs on a guarded loop alone")
+        loop.door = Door(goes, SOCKETS_MOST)
 
     async def load(self, driver: Driver, costs: Calibration) -> dict[str, Any]:
         """Open the pool, drive the schedule through it; return what was measured."""
@@ -162,8 +174,8 @@ class Steps:
 
 
 def run(order: Order, say: Say) -> None:
-    """Carry out an order on a loop with precise timers."""
-    with asyncio.Runner(loop_factory=precise_loop) as runner:
+    """Carry out an order on a guarded loop with precise timers."""
+    with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
         runner.run(Steps(order, say).run())
 
 

@@ -31,7 +31,7 @@ class Database:
         """The role's own URL, over the socket."""
         target = self.server.target
         place = urlencode({"host": target.host, "port": target.port})
-        return f"postgresql://{target.user}:{quote(target.password)}@/{target.database}?{place}"
+        return f"postgresql://{target.user}:{quote(target.password.reveal())}@/{target.database}?{place}"
 
     async def comes_to(self, wanted: int) -> bool:
         """Wait until the role has so many connections; False if that does not happen.

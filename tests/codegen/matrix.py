@@ -149,7 +149,9 @@ def _passes(python: Path, folder: Path, url: str) -> bool:
 def _url(server: postgres.EmbeddedPostgres) -> str:
     target = server.target
     place = urlencode({"host": target.host, "port": target.port})
-    return f"postgresql://{target.user}:{quote(target.password)}@/{target.database}?{place}"
+    return (
+        f"postgresql://{target.user}:{quote(target.password.reveal())}@/{target.database}?{place}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -56,7 +56,7 @@ def bouncer(database: Database, files: dict[str, str]) -> Iterator[int]:
         assert given in settings
         settings = settings.replace(given, here)
     (folder / "pgbouncer.ini").write_text(settings)
-    (folder / "userlist.txt").write_text(f'"{target.user}" "{target.password}"\n')
+    (folder / "userlist.txt").write_text(f'"{target.user}" "{target.password.reveal()}"\n')
     # PgBouncer does not run as root.
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     if account:
@@ -106,7 +106,7 @@ async def behind(
     try:
         with bouncer(database, files) as port:
             await reachable(port)
-            url = f"postgresql://{target.user}:{target.password}@127.0.0.1:{port}/postgres"
+            url = f"postgresql://{target.user}:{target.password.reveal()}@127.0.0.1:{port}/postgres"
             monkeypatch.setenv("DATABASE_URL", url)
             made = module_of(files["database.py"])
             opened = made.open_pool if hasattr(made, "open_pool") else made.open_sessions
@@ -216,7 +216,7 @@ async def answers(database: Database, port: int, **caches: int) -> tuple[int, in
     """Ask 300 times in AUTOCOMMIT; return how many failed and how many came back wrong."""
     target = database.server.target
     engine = create_async_engine(
-        f"postgresql+asyncpg://{target.user}:{target.password}@127.0.0.1:{port}/postgres",
+        f"postgresql+asyncpg://{target.user}:{target.password.reveal()}@127.0.0.1:{port}/postgres",
         pool_size=10,
         isolation_level="AUTOCOMMIT",
         connect_args=caches,

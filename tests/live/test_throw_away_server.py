@@ -19,6 +19,7 @@ import pytest
 from pools.live import postgres
 from pools.live.binaries import find_binaries
 from pools.live.client import Target, connect
+from pools.live.secret import Secret
 from tests.live.processes import ROOT, disappears, family, start_owner, still_there
 
 pytestmark = pytest.mark.server
@@ -145,7 +146,9 @@ def test_programs_that_the_servers_account_cannot_reach_are_copied(
 def test_nobody_gets_in_without_the_password(
     server: postgres.EmbeddedPostgres, user: str, password: str
 ) -> None:
-    target = Target(str(server.socket_dir), postgres.PORT, user, password, postgres.DATABASE)
+    target = Target(
+        str(server.socket_dir), postgres.PORT, user, Secret(password), postgres.DATABASE
+    )
     with pytest.raises(asyncpg.InvalidPasswordError):
         asyncio.run(_ask(target, "SELECT 1"))
 
@@ -199,7 +202,7 @@ def test_the_connection_limit_of_the_role_is_enforced() -> None:
 def test_no_password_is_in_any_argument_or_environment(
     server: postgres.EmbeddedPostgres,
 ) -> None:
-    secrets = (server.role_password, server.superuser_password)
+    secrets = [one.reveal() for one in (server.role_password, server.superuser_password)]
     for process in [psutil.Process(server.keeper.pid), *family(server.postmaster)]:
         said = " ".join(process.cmdline()) + str(process.environ())
         assert not any(secret in said for secret in secrets)

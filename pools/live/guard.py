@@ -1,0 +1,104 @@
+"""An event loop with one door for every socket: where it may go, and how many at once.
+
+asyncpg, SQLAlchemy and aiohttp open every connection, to whichever address a name led to, by
+the loop's `sock_connect` (Python 3.11 to 3.13, `asyncio.base_events`, `unix_events`;
+aiohappyeyeballs too). The address that is checked there is the one that is connected to, so a
+name that changes its answer gains nothing.
+"""
+
+import asyncio
+import socket
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, TypeAlias
+
+from pools.live.policy import Policy
+
+Goes: TypeAlias = Callable[[socket.socket, Any], bool]
+
+
+class Forbidden(PermissionError):
+    """A connection to somewhere a check may not go. Every one has the same text."""
+
+    def __init__(self) -> None:
+        """Say no more than that: the address of a name is not the asker's business."""
+        super().__init__("a check may not connect there")
+
+
+class TooManySockets(PermissionError):
+    """One socket more than the check was given."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("the check has all the sockets it may have")
+
+
+def nowhere(_: socket.socket, __: Any) -> bool:  # noqa: ANN401  an address as sockets take it
+    """Allow nothing."""
+    return False
+
+
+@dataclass(slots=True)
+class Door:
+    """Lets sockets out: to where `goes` allows, at most `most` at once.
+
+    `forbidden` counts the refused; `peak` is the most sockets that were open at once.
+    """
+
+    goes: Goes = nowhere
+    most: int = 0
+    forbidden: int = 0
+    peak: int = 0
+    _out: "weakref.WeakSet[socket.socket]" = field(default_factory=weakref.WeakSet)
+
+    @property
+    def open_now(self) -> int:
+        """How many sockets that went out are still open."""
+        return sum(one.fileno() >= 0 for one in self._out)
+
+    def let_out(self, sock: socket.socket, address: Any) -> None:  # noqa: ANN401
+        """Count a socket that is about to connect. Raises Forbidden or TooManySockets."""
+        if not self.goes(sock, address):
+            self.forbidden += 1
+            raise Forbidden
+        if sock not in self._out and self.open_now >= self.most:
+            raise TooManySockets
+        self._out.add(sock)
+        self.peak = max(self.peak, self.open_now)
+
+
+class GuardedLoop(asyncio.SelectorEventLoop):
+    """A selector event loop that connects through a Door; it is shut until one is given."""
+
+    door: Door | None = None
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:  # noqa: ANN401
+        """Connect, if the door lets the socket out."""
+        (self.door or Door()).let_out(sock, address)
+        await super().sock_connect(sock, address)
+
+
+def only(policy: Policy, host: str, port: int) -> Goes:
+    """Allow the addresses of one host, on one port, that a policy admits."""
+
+    def goes(sock: socket.socket, address: Any) -> bool:  # noqa: ANN401
+        if sock.family not in {socket.AF_INET, socket.AF_INET6}:
+            return False
+        try:
+            resolved = ip_address(str(address[0]).partition("%")[0])
+        except ValueError:
+            return False  # a name: whoever connects has to resolve it first
+        return address[1] == port and policy.admits(host, resolved, port)
+
+    return goes
+
+
+def only_unix(path: str) -> Goes:
+    """Allow one Unix socket."""
+
+    def goes(sock: socket.socket, address: Any) -> bool:  # noqa: ANN401
+        return sock.family == socket.AF_UNIX and address == path
+
+    return goes
