@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false"}
 Value = int | float | bool | str
 
-_SCALE = {"ms": 1e-3}
+_SCALE = {"ms": 1e-3, "%": 1e-2}
 _DIGITS = 12
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pools.kinds import Pool, SqlalchemyQueue
 from pools.setting import Mistake, Settings, setting
 from sim.backend import Fleet, Server
 from sim.demand import OUR_CHOICE, Workload
+from sim.goal import Goal
 from sim.worker import Worker
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "PLACES_MAX",
     "REQUESTS_MAX",
     "Fleet",
+    "Goal",
     "Scenario",
     "Server",
     "Worker",
@@ -30,12 +32,13 @@ PARTS: Mapping[str, type[Settings]] = {
     "server": Server,
     "fleet": Fleet,
     "worker": Worker,
+    "goal": Goal,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario(Settings):
-    """A pool, its load, its server and its fleet, and how to simulate them.
+    """A pool, its load, its server and its fleet, how to simulate them, and what is wanted.
 
     Holds no secret: it is the page's address, the cache key and the command line.
     """
@@ -45,6 +48,7 @@ class Scenario(Settings):
     server: Server = field(default_factory=Server)
     fleet: Fleet = field(default_factory=Fleet)
     worker: Worker = field(default_factory=Worker)
+    goal: Goal = field(default_factory=Goal)
     duration_s: float = setting(
         12.0,
         "Simulated time in which requests arrive; the run then ends when all are answered.",
@@ -89,6 +93,11 @@ class Scenario(Settings):
         high=2**31 - 1,
         step=1,
     )
+
+    @property
+    def without_goal(self) -> "Scenario":
+        """The same run, whatever is wanted of it."""
+        return self if self.goal == Goal() else replace(self, goal=Goal())
 
     @property
     def offered_load(self) -> float:

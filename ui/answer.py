@@ -17,6 +17,7 @@ class Answer:
 
     def __init__(self, scenario: Scenario) -> None:
         """Look the answer up, or simulate the first replication."""
+        scenario = scenario.without_goal
         self._query = to_query(scenario)
         self._coming = answers(scenario, tick=state.still_wanted)
         self._is_whole = True
