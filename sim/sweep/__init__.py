@@ -1,0 +1,1 @@
+"""Sweeps: one or two settings varied together, every cell simulated until it is known well."""

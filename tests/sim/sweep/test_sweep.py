@@ -1,0 +1,170 @@
+"""A sweep gives every cell its answer, whoever works on it and whatever happens to them."""
+
+import os
+import signal
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from sim.engine import simulate
+from sim.query import parse
+from sim.run import run
+from sim.sweep.axis import parse_axis
+from sim.sweep.cell import METRICS, Cell, evaluate
+from sim.sweep.executors import local_processes
+from sim.sweep.grid import Grid
+from sim.sweep.run import Precision, Progress, SweepFailed, sweep
+
+
+class Watched(ThreadPoolExecutor):
+    """One thread that counts the pieces of work it is given, and may refuse them all."""
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        super().__init__(1)
+        self.refusal = refusal
+        self.begun = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self.begun += 1
+        if self.refusal is not None:
+            raise self.refusal
+        return super().submit(fn, *args, **kwargs)
+
+
+QUICK = Precision("wait_mean", ratio=0.2, least=0.001, stages=(2, 4))
+
+
+def small_grid() -> Grid:
+    base = parse("kind=asyncpg&duration_s=2&warm_up_s=0.5&min_size=1&cores=2")
+    return Grid(
+        base, parse_axis("max_size=1..6", "asyncpg"), parse_axis("rate=50,150,250", "asyncpg")
+    )
+
+
+def swept(grid: Grid, executor: Executor, precision: Precision = QUICK) -> Progress:
+    *_, last = sweep(grid, executor, precision)
+    return last
+
+
+@pytest.fixture(scope="module")
+def expected() -> Progress:
+    with ThreadPoolExecutor(1) as alone:
+        return swept(small_grid(), alone)
+
+
+def test_every_cell_is_settled_in_the_end(expected: Progress) -> None:
+    assert expected.is_over
+    assert expected.fraction == 1.0
+    assert sorted(expected.cells) == list(range(18))
+
+
+def test_a_cell_says_what_the_whole_simulation_says() -> None:
+    query = "rate=300&duration_s=4&warm_up_s=1&pool_size=3&max_overflow=2&pool_timeout=0.05"
+    cell, whole = evaluate(query, 6), run(parse(f"{query}&replications=6"))
+    found = cell.numbers
+    assert cell.requests == whole.requests
+    assert found["wait_p99"] == whole.wait_s.p99
+    assert found["wait_mean"] == whole.wait_s.mean
+    assert found["latency_p99"] == whole.latency_s.p99
+    assert found["timeouts"] == whole.timeout_ratio
+    assert found["throughput"] == whole.throughput_per_s
+    assert found["opened"] == whole.opened_per_s
+    assert found["utilisation"].value == pytest.approx(whole.utilisation.value)
+
+
+def test_stages_refine_only_what_is_not_known_well_enough(expected: Progress) -> None:
+    known = {cell.replications for cell in expected.cells.values()}
+    assert known == {2, 4}
+    for cell in expected.cells.values():
+        enough = cell.is_known_within(QUICK.metric, QUICK.ratio, QUICK.least)
+        assert cell.replications == 4 or enough
+
+
+def test_processes_give_the_same_cells_as_a_thread(expected: Progress) -> None:
+    with local_processes(2) as executor:
+        assert swept(small_grid(), executor).cells == expected.cells
+
+
+def test_killed_processes_lose_nothing(expected: Progress) -> None:
+    renewed: list[Executor] = []
+
+    def renew() -> Executor:
+        renewed.append(local_processes(2))
+        return renewed[-1]
+
+    with local_processes(2) as executor:
+        coming = sweep(small_grid(), executor, QUICK, renew=renew)
+        next(coming)
+        next(coming)
+        os.kill(_workers()[-1].pid, signal.SIGKILL)
+        *_, progress = coming
+    assert progress.cells == expected.cells
+    assert progress.is_over
+    assert len(renewed) == 1
+
+
+def _workers() -> list[psutil.Process]:
+    children = psutil.Process().children()
+    return [one for one in children if any("spawn_main" in word for word in one.cmdline())]
+
+
+def test_processes_that_always_die_end_the_sweep() -> None:
+    dying = Watched(BrokenExecutor("gone"))
+    with dying, pytest.raises(SweepFailed, match="lost its workers 6 times"):
+        list(sweep(small_grid(), dying, QUICK, renew=lambda: dying))
+
+
+def test_cells_that_are_known_are_not_simulated_again(expected: Progress) -> None:
+    known = {cell.query: cell for cell in expected.cells.values()}
+    with Watched() as executor:
+        *_, last = sweep(small_grid(), executor, QUICK, known=known)
+    assert last.cells == expected.cells
+    assert executor.begun == 0
+
+
+def test_a_closed_sweep_begins_no_more_work() -> None:
+    with Watched() as executor:
+        coming = sweep(small_grid(), executor, QUICK, in_flight_max=2)
+        next(coming)
+        next(coming)
+        coming.close()
+        handed_out = executor.begun
+    assert handed_out == executor.begun <= 3
+
+
+def test_a_cell_that_cannot_be_is_left_out() -> None:
+    grid = Grid(parse("duration_s=1&warm_up_s=0"), parse_axis("reserved=3,200", "sqlalchemy"))
+    with ThreadPoolExecutor(1) as executor:
+        last = swept(grid, executor)
+    assert last.possible == 1
+    assert sorted(last.cells) == [0]
+    assert last.is_over
+
+
+def test_growth_is_said_where_load_reaches_capacity() -> None:
+    cells = [evaluate(f"pool_size={size}&max_overflow=0&duration_s=3", 2) for size in (4, 5)]
+    assert [cell.grows for cell in cells] == [True, False]
+
+
+def test_a_cell_survives_as_plain_values(expected: Progress) -> None:
+    assert all(isinstance(cell, Cell) for cell in expected.cells.values())
+    assert {name for cell in expected.cells.values() for name in cell.numbers} == set(METRICS)
+
+
+def test_replications_stay_within_the_limit_on_requests() -> None:
+    cell = evaluate("rate=10000&duration_s=10&pool_size=300&hold_ms=1&replications=1", 64)
+    assert cell.replications == 5
+    assert cell.requests <= 500_000
+
+
+def test_waits_of_a_cell_are_those_of_the_engine() -> None:
+    scenario = parse("rate=250&duration_s=3&warm_up_s=1")
+    trace = simulate(scenario, 0)
+    asked = np.asarray(trace.asked_s)
+    wait = (np.asarray(trace.granted_s) - asked)[(asked >= 1.0) & (asked < 3.0)]
+    assert (
+        evaluate("rate=250&duration_s=3&warm_up_s=1", 1).numbers["wait_mean"].value == wait.mean()
+    )
