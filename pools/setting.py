@@ -7,7 +7,7 @@ A dataclass field made with `setting(...)` carries its Setting. The field holds 
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,11 +43,27 @@ class InvalidSettings(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What a text must look like: in words, as a reader that raises ValueError, by examples."""
+
+    rule: str
+    reads: Callable[[str], object]
+    examples: tuple[str, ...]
+
+    def fits(self, text: object) -> bool:
+        """Whether something is a text of this form."""
+        try:
+            return isinstance(text, str) and (self.reads(text), True)[1]
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What a parameter is: default, bounds and step in the unit shown, meaning and source.
 
     `special` names values with a meaning of their own, such as -1 for "no limit".
-    `query` is its name in addresses and on the command line.
+    `query` is its name in addresses and on the command line. A text has a `form`.
     """
 
     query: str
@@ -60,6 +76,7 @@ class Setting:
     step: float | None = None
     choices: tuple[str, ...] = ()
     special: Mapping[Value, str] = dataclasses.field(default_factory=dict)
+    form: Form | None = None
 
     @property
     def scale(self) -> float:
@@ -76,8 +93,10 @@ class Setting:
         """Its rule in words, as mistakes and docs print it."""
         if self.choices:
             return "must be one of " + ", ".join(self.choices)
+        if self.form is not None:
+            return "must be " + self.form.rule
         if self.low is None or self.high is None:
-            return "must be " + _TYPE_NAMES.get(self.kind, "text")
+            return "must be " + _TYPE_NAMES[self.kind]
         unit = f" {self.unit}" if self.unit else ""
         noun = _TYPE_NAMES[self.kind]
         return f"must be {noun} from {_plain(self.low)} to {_plain(self.high)}{unit}"
@@ -97,7 +116,7 @@ class Setting:
     def problem(self, shown: object) -> str | None:
         """Return the rule that a value (in the unit shown) breaks, or None."""
         if self.kind is str:
-            fits = shown in self.choices if self.choices else isinstance(shown, str)
+            fits = shown in self.choices or (self.form is not None and self.form.fits(shown))
         elif self.kind is bool:
             fits = isinstance(shown, bool)
         else:
@@ -140,7 +159,7 @@ class Setting:
         return low <= shown <= high or shown in self.special
 
 
-def setting(
+def setting(  # noqa: PLR0913  as many as a Setting has parts
     default: Value,
     meaning: str,
     *,
@@ -152,9 +171,12 @@ def setting(
     step: float | None = None,
     choices: tuple[str, ...] = (),
     special: Mapping[Value, str] | None = None,
+    form: Form | None = None,
 ) -> Any:  # noqa: ANN401  the field's own annotation is the type, as with dataclasses.field
     """Declare a dataclass field and its Setting. `default` is in the unit shown."""
-    made = Setting(query, default, meaning, source, unit, low, high, step, choices, special or {})
+    made = Setting(
+        query, default, meaning, source, unit, low, high, step, choices, special or {}, form
+    )
     return dataclasses.field(default=made.to_field(default), metadata={"setting": made})
 
 

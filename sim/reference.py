@@ -43,6 +43,8 @@ def _table(settings: Mapping[str, Setting]) -> Iterator[str]:
 def _range(one: Setting) -> str:
     if one.choices:
         return ", ".join(one.choices)
+    if one.form is not None:
+        return one.form.rule
     if one.low is None or one.high is None:
         return "true, false"
     return f"{one.spell(one.low)} to {one.spell(one.high)} {one.unit}".strip()

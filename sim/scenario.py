@@ -101,22 +101,22 @@ class Scenario(Settings):
 
     @property
     def offered_load(self) -> float:
-        """Arrival rate times mean hold over the whole fleet, in erlangs (open workloads).
+        """Mean arrival rate times mean hold over the whole fleet, in erlangs (open workloads).
 
         Includes what library and worker add to each hold.
         """
-        return self.workload.rate_per_s * self.hold_s_mean
+        return self.workload.rate_per_s_mean * self.hold_s_mean
 
     @property
     def hold_s_mean(self) -> float:
         """Mean time a checkout keeps a connection, library and worker included, in s."""
         trips_s = self.pool.hold_round_trips * self.server.rtt_s
-        return self.workload.hold_s_mean + trips_s + self.worker.hold_s
+        return self.workload.held_s_mean + trips_s + self.worker.hold_s
 
     @property
     def loop_use(self) -> float:
         """Mean use of each worker's event loop, 0 to 1, or above: overload (open workloads)."""
-        return self.workload.rate_per_s * self.worker.loop_cpu_s / self.fleet.pools
+        return self.workload.rate_per_s_mean * self.worker.loop_cpu_s / self.fleet.pools
 
     @property
     def capacity(self) -> int | None:
@@ -129,10 +129,9 @@ class Scenario(Settings):
         """Requests of one replication, at most."""
         load = self.workload
         if load.is_closed:
-            cycle_s = load.think_s_mean + self.hold_s_mean
+            cycle_s = load.pause_s_mean + self.hold_s_mean
             return load.users * self.duration_s / cycle_s
-        burst = load.spike_requests if load.pattern == "spike" else 0
-        return load.rate_per_s * self.duration_s + burst
+        return load.requests_max(self.duration_s)
 
     @property
     def _refuses_at_once(self) -> bool:
@@ -141,7 +140,7 @@ class Scenario(Settings):
 
     def rules(self) -> Iterator[Mistake]:
         """Bound the work of a run, and keep its parts inside it."""
-        if self.workload.is_closed and not self.workload.think_s_mean and self._refuses_at_once:
+        if self.workload.is_closed and not self.workload.pause_s_mean and self._refuses_at_once:
             rule = "must be 0 if users do not think: who is refused would ask again at once"
             yield Mistake("max_waiting", rule, str(getattr(self.pool, "max_waiting", 0)))
         if self.warm_up_s >= self.duration_s:
@@ -155,7 +154,10 @@ class Scenario(Settings):
         total = self.requests_expected * self.replications
         if total > REQUESTS_MAX:
             rule = f"must keep the run within {REQUESTS_MAX} requests over all replications"
-            name = "users" if self.workload.is_closed else "rate"
+            load = self.workload
+            name = "users" if load.is_closed else "rate"
+            if load.pattern == "ramp" and load.ramp_rate_per_s > load.rate_per_s:
+                name = "ramp_rate"
             yield Mistake(
                 name, rule, f"about {math.ceil(total)}; lower {name}, duration_s or replications"
             )

@@ -34,6 +34,8 @@ def values(made: Setting) -> st.SearchStrategy[Value]:
         return st.booleans()
     if made.choices:
         return st.sampled_from(made.choices)
+    if made.form is not None:
+        return st.sampled_from(made.form.examples)
     if made.low is None or made.high is None:
         raise AssertionError(f"{made.query} has neither choices nor bounds to draw from")
     edges = [made.kind(made.low), made.kind(made.high)]
@@ -87,7 +89,8 @@ def _settle(kind: str, drawn: Mapping[str, Value], fixed: Mapping[str, Value]) -
             mistaken = {mistake.field for mistake in wrong.mistakes}
             # Rules between fields mostly bound the work, so the run gets shorter as well.
             for name in (mistaken | HOW_LONG) & set(now):
-                at_end = name in mistaken and now[name] in (known[name].low, *known[name].special)
+                ends = (known[name].low, *known[name].special, *known[name].choices)
+                at_end = name in mistaken and now[name] in ends
                 now[name] = known[name].default if at_end else _smaller(known[name], now[name])
     return reject()
 

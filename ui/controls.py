@@ -9,7 +9,7 @@ import streamlit as st
 
 from pools.kinds import KINDS
 from pools.setting import Setting, Value, settings_of
-from sim.query import KIND, all_settings
+from sim.query import KIND, QUERY_CHARS_MAX, all_settings
 from sim.scenario import PARTS, Scenario, Workload
 from ui import state
 
@@ -17,6 +17,7 @@ EXPLORED = ("pool_size", "max_overflow", "max_size", "min_size", "limit", "limit
 EXPLORED_LOAD = ("rate", "users", "hold_ms")
 _SHORT, _SHORT_INSIDE = 16, 13
 _FINE_STEPS = 20
+_SEGMENTS_MAX = 4
 _FINE = (1.0, 1.2, 1.5, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0)
 _COARSE = (1.0, 2.0, 5.0)
 
@@ -164,7 +165,11 @@ def _choice(known: Setting) -> Value:
             bind="query-params",
             help=help_text(known),
         )
-    chosen = st.segmented_control(
+    if known.form is not None:
+        return _text(known)
+    many = len(known.choices) > _SEGMENTS_MAX
+    draw = st.pills if many else st.segmented_control
+    chosen = draw(
         _label(known),
         known.choices,
         default=str(known.default),
@@ -175,6 +180,19 @@ def _choice(known: Setting) -> Value:
         width="stretch",
     )
     return str(chosen)
+
+
+def _text(known: Setting) -> Value:
+    written = st.text_input(
+        _label(known),
+        value=str(known.default),
+        max_chars=QUERY_CHARS_MAX // 4,
+        key=known.query,
+        bind="query-params",
+        help=help_text(known),
+        placeholder=known.form.examples[-1] if known.form else None,
+    )
+    return str(written or "").strip()
 
 
 def _label(known: Setting) -> str:

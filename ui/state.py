@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pools.kinds import KINDS
 from pools.setting import InvalidSettings, Setting, Value
+from sim.demand import FITTED
 from sim.presets import PRESETS, Preset
 from sim.query import KIND, all_settings, from_values, parse, to_query, to_values
 from sim.scenario import Scenario
@@ -47,15 +48,45 @@ def _pattern(*names: str) -> Applies:
     return Applies(f"pattern is {' or '.join(names)}", test)
 
 
+def _hold(when: str, test: Callable[[str, str], bool]) -> Applies:
+    """Apply by the distribution of the hold and by what of it is given."""
+
+    def both(_kind: str, values: Mapping[str, Value]) -> bool:
+        name = str(values.get("hold_distribution", "auto"))
+        return test(
+            name, "values" if name == "empirical" else str(values.get("hold_given", "mean"))
+        )
+
+    return Applies(when, both)
+
+
 _DATABASE = Applies("the pool is a database's", _database)
 _HTTP = Applies("the pool is an HTTP client's", lambda kind, values: not _database(kind, values))
 _KEEPS = Applies("the pool keeps connections", lambda kind, _values: kind != "sqlalchemy-null")
 APPLIES: Mapping[str, Applies] = {
-    "rate": _pattern("steady", "spike"),
-    "users": _pattern("closed"),
+    "rate": _pattern("steady", "bursty", "spike", "ramp", "day"),
+    "ramp_rate": _pattern("ramp"),
+    "day_peak": _pattern("day"),
+    "burst_factor": _pattern("bursty"),
+    "burst_s": _pattern("bursty"),
+    "burst_share": _pattern("bursty"),
+    "users": _pattern("closed", "looping"),
     "think_ms": _pattern("closed"),
     "spike_at_s": _pattern("spike"),
     "spike_requests": _pattern("spike"),
+    "hold_ms": _hold("the hold is given by its mean", lambda _, given: given == "mean"),
+    "hold_cv": _hold(
+        "the hold is given by its mean and its distribution leaves the spread open",
+        lambda name, given: given == "mean" and name not in ("constant", "exponential"),
+    ),
+    "hold_given": _hold(
+        "hold_distribution is auto, lognormal or pareto",
+        lambda name, given: name in FITTED or given == "percentiles",
+    ),
+    "hold_p50_ms": _hold("hold_given is percentiles", lambda _, given: given == "percentiles"),
+    "hold_p99_ms": _hold("hold_given is percentiles", lambda _, given: given == "percentiles"),
+    "hold_max_ms": _hold("hold_distribution is pareto", lambda name, _: name == "pareto"),
+    "hold_values": _hold("hold_distribution is empirical", lambda name, _: name == "empirical"),
     "hosts": _HTTP,
     "max_connections": _DATABASE,
     "reserved": _DATABASE,

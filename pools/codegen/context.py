@@ -114,7 +114,7 @@ def _fleet(scenario: Scenario) -> SimpleNamespace:
 
 def _rules(scenario: Scenario, service: str, drain_s: float, command_s: float) -> SimpleNamespace:
     """Return values that follow from a rule alone, and PgBouncer's."""
-    hold_s = scenario.workload.hold_s_mean
+    hold_s = scenario.workload.held_s_mean
     grace_s = PRE_STOP_S + GRACE_S + math.ceil(drain_s) + 15
     said = {
         "hold_s_max": (

@@ -72,9 +72,9 @@ def timeouts(scenario: Scenario) -> Timeouts:
     connect_s = server.connect_s + POSTGRES_CONNECT_ROUND_TRIPS * server.rtt_s
     return Timeouts(
         connect_s=_at_least(CONNECT_S_MIN, CONNECTS * connect_s),
-        statement_s=_at_least(STATEMENT_S_MIN, HOLDS * load.hold_s_mean),
-        http_total_s=_at_least(HTTP_TOTAL_S_MIN, HOLDS * http_load.hold_s_mean),
-        drain_s=_at_least(DRAIN_S_MIN, HOLDS * scenario.workload.hold_s_mean),
+        statement_s=_at_least(STATEMENT_S_MIN, HOLDS * load.held_s_mean),
+        http_total_s=_at_least(HTTP_TOTAL_S_MIN, HOLDS * http_load.held_s_mean),
+        drain_s=_at_least(DRAIN_S_MIN, HOLDS * scenario.workload.held_s_mean),
     )
 
 

@@ -17,6 +17,7 @@ from sim.scenario import Fleet, Scenario, Server, Workload
 DURATION_S_MAX = 10.0
 WARM_UP_SHARE_MAX = 0.25
 RATE_PER_S_MAX = 200.0
+PATTERNS = ("steady", "spike")
 HOLD_S_MEAN_MAX = 0.5
 HOLD_S_MAX = 5.0
 CAPACITY_MAX = 50
@@ -149,13 +150,20 @@ def _smaller(pool: Pool, notes: list[str]) -> Pool:
 
 def _workload(scenario: Scenario, pool: Pool, duration_s: float, notes: list[str]) -> Workload:
     load = scenario.workload
-    hold_s = _cap(load.hold_s_mean, HOLD_S_MEAN_MAX, "Mean hold", "s", notes)
     pattern = load.pattern
-    if pattern == "closed":
+    if load.is_closed:
         pattern = "steady"
         notes.append(
             "The closed loop of users is run as steady arrivals at the rate it could reach."
         )
+    elif pattern not in PATTERNS:
+        pattern = "steady"
+        notes.append(f"The {load.pattern} arrivals are run at a steady rate of their mean.")
+    hold_s = _cap(load.held_s_mean, HOLD_S_MEAN_MAX, "Mean hold", "s", notes)
+    hold_distribution = load.hold_distribution
+    if not load.is_hold_by_mean or hold_distribution == "pareto":
+        hold_distribution = "auto"
+        notes.append("Mean hold and hold_cv are kept, the shape of the holds is not.")
     spike_at_s = load.spike_at_s
     if pattern == "spike" and spike_at_s >= duration_s:
         spike_at_s = duration_s / 2
@@ -167,6 +175,8 @@ def _workload(scenario: Scenario, pool: Pool, duration_s: float, notes: list[str
         pattern=pattern,
         rate_per_s=_rate(scenario, pool, hold_s, notes),
         hold_s_mean=hold_s,
+        hold_distribution=hold_distribution,
+        hold_given="mean",
         spike_at_s=spike_at_s,
         spike_requests=_spike(load.spike_requests, pattern, pool, notes),
         hosts=1,
@@ -184,9 +194,9 @@ def _spike(requests: int, pattern: str, pool: Pool, notes: list[str]) -> int:
 def _rate(scenario: Scenario, pool: Pool, hold_s: float, notes: list[str]) -> float:
     """One worker's share of the fleet's rate, within what one client can drive."""
     load, pools = scenario.workload, scenario.fleet.pools
-    fleet_rate = load.rate_per_s
+    fleet_rate = load.rate_per_s_mean
     if load.is_closed:
-        fleet_rate = load.users / (load.think_s_mean + scenario.hold_s_mean)
+        fleet_rate = load.users / (load.pause_s_mean + scenario.hold_s_mean)
     rate = fleet_rate / pools
     if pools > 1:
         notes.append(

@@ -38,7 +38,9 @@ def with_workload(scenario: Scenario, **settings: Value) -> Scenario | None:
 
 
 def with_hold_added(scenario: Scenario, seconds: float) -> Scenario | None:
-    """Return the scenario with a longer hold."""
+    """Return the scenario with a longer hold, if the hold is given by its mean."""
+    if not scenario.workload.is_hold_by_mean:
+        return None
     return with_workload(scenario, hold_s_mean=scenario.workload.hold_s_mean + seconds)
 
 

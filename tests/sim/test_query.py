@@ -84,6 +84,8 @@ def test_the_default_scenario_has_an_empty_address() -> None:
 def spoilt(made: Setting) -> list[str]:
     """Return texts that break the rule of a Setting, and cannot be read as anything else."""
     texts = ["", "x", "nan", "inf", "-inf", "1e999", "1" + "0" * 400, "<script>", "\n", "1;2", "é"]
+    if made.form is not None:
+        return [text for text in texts if text.strip() not in ("", "1")]
     if made.kind is bool or made.choices:
         return [text for text in texts if text != "1"]
     assert made.low is not None
@@ -107,6 +109,7 @@ def test_every_value_that_breaks_its_rule_is_named_with_the_rule(kind: str) -> N
 def test_every_value_at_its_bounds_is_read(kind: str) -> None:
     for name, made in all_settings(kind).items():
         edges = [made.default, *made.choices, *made.special]
+        edges += [] if made.form is None else made.form.examples
         edges += [] if made.low is None or made.high is None else [made.low, made.high]
         for edge in edges:
             assert made.parse(made.spell(made.kind(edge))) == edge, name
@@ -153,6 +156,18 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
         ("pattern=spike&spike_at_s=30", "spike_at_s"),
         ("rate=10000&duration_s=3600", "rate"),
         ("users=10000&think_ms=0&hold_ms=1", "users"),
+        ("pattern=looping&users=10000&hold_ms=1", "users"),
+        ("pattern=bursty&rate=0", "rate"),
+        ("pattern=bursty&rate=1000&burst_factor=50&burst_share=0.01", "rate"),
+        ("pattern=ramp&rate=0&ramp_rate=0", "ramp_rate"),
+        ("pattern=ramp&rate=1&ramp_rate=10000", "ramp_rate"),
+        ("hold_distribution=empirical", "hold_distribution"),
+        ("hold_distribution=gamma&hold_given=percentiles", "hold_distribution"),
+        ("hold_given=percentiles&hold_p50_ms=100", "hold_p50_ms"),
+        ("hold_given=percentiles&hold_distribution=pareto&hold_max_ms=50", "hold_max_ms"),
+        ("hold_distribution=hyperexponential&hold_cv=0.5", "hold_cv"),
+        ("hold_distribution=pareto&hold_max_ms=20", "hold_max_ms"),
+        ("hold_distribution=pareto&hold_max_ms=30&hold_cv=1", "hold_cv"),
     ],
 )
 def test_a_rule_between_fields_names_one_of_them(query: str, field: str) -> None:
