@@ -83,6 +83,16 @@ def test_no_two_requests_hold_one_connection_at_once(report: LiveReport) -> None
         assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
+@pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg"])
+def test_no_connection_is_lent_again_before_it_is_back(kind: str) -> None:
+    trace, lent = report_of(_query(kind)).trace, defaultdict(list)
+    for row, link in enumerate(trace.connection):
+        lent[link].append((trace.granted_s[row], trace.returned_s[row]))
+    for spans in lent.values():
+        spans.sort()
+        assert all(first[1] <= second[0] for first, second in pairwise(spans))
+
+
 @pytest.mark.parametrize("kind", LIMITED)
 def test_the_server_never_sees_more_connections_than_the_capacity(kind: str) -> None:
     report = report_of(_query(kind))

@@ -8,13 +8,15 @@ import asyncio
 import contextlib
 import errno
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import asyncpg
 import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from pools.live.client import Connection, Target, connect
 from pools.live.record import Record
@@ -23,7 +25,7 @@ from pools.trace import Cause, Outcome
 CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
 ROW = "poolwise_row"
-SLEEP = sqlalchemy.text("SELECT pg_sleep(:hold_s)")
+ASKING: ContextVar[int | None] = ContextVar("poolwise_asking", default=None)
 NO_SLOT = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -33,14 +35,26 @@ LOST = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The statement by which a request holds its connection, and its argument for a hold."""
+
+    sql: str
+    argument: Callable[[float], object]
+
+
+SLEEP = Work("SELECT pg_sleep($1)", lambda hold_s: hold_s)
+
+
 class PostgresDriver:
     """What the PostgreSQL drivers share: opening connections and writing down their lives."""
 
     replaced: ClassVar[Cause] = Cause.OVERFLOW
 
-    def __init__(self, target: Target, arguments: Mapping[str, Any]) -> None:
-        """Take the pool's parameters under the library's names."""
+    def __init__(self, target: Target, arguments: Mapping[str, Any], work: Work = SLEEP) -> None:
+        """Take the pool's parameters under the library's names, and what requests do."""
         self.target = target
+        self.work = work
         self.arguments = dict(arguments)
         self.record = Record.of(())
         self.loop = asyncio.get_running_loop()
@@ -107,10 +121,20 @@ class SqlalchemyDriver(PostgresDriver):
         self.engine = create_async_engine(
             "postgresql+asyncpg://", async_creator=self.open_connection, **self.pool_arguments()
         )
+        self.checked_out_s: dict[int, float] = {}
         self.checked_in_s: dict[int, float] = {}
+        self.statement = sqlalchemy.text(self.work.sql.replace("$1", ":argument"))
+        sqlalchemy.event.listen(self.engine.sync_engine, "checkout", self._checkout)
         sqlalchemy.event.listen(self.engine.sync_engine, "checkin", self._checkin)
         if warm:
             await self.warm_up(warm)
+
+    def _checkout(self, _: object, record: ConnectionPoolEntry, __: object) -> None:
+        """Note when the pool lent a connection, which its borrower learns a little later."""
+        row = ASKING.get()
+        if row is not None:
+            record.info[ROW] = row
+            self.checked_out_s[row] = self.loop.time()
 
     def _checkin(self, _: object, record: ConnectionPoolEntry) -> None:
         """Note when a connection went back, which its borrower learns a little later."""
@@ -130,11 +154,10 @@ class SqlalchemyDriver(PostgresDriver):
 
     async def use(self, row: int, hold_s: float) -> None:
         """Connect, execute, commit, close."""
+        ASKING.set(row)
         async with self.engine.connect() as connection:
-            pooled = _pooled(connection)
-            self.record.granted(row, _server_pid(pooled), self.loop.time())
-            pooled.info[ROW] = row
-            await connection.execute(SLEEP, {"hold_s": hold_s})
+            self.record.granted(row, _server_pid(connection), self.checked_out_s.pop(row))
+            await connection.execute(self.statement, {"argument": self.work.argument(hold_s)})
             await connection.commit()
             self.record.released(row, self.loop.time())
         closed = self.record.is_closed(row)
@@ -173,9 +196,23 @@ class AsyncpgDriver(PostgresDriver):
         self.timeout_s = arguments.pop("acquire_timeout") or None
         if arguments["init_size"] == -1:
             del arguments["init_size"]
-        self.pool = await asyncpg.create_pool(connect=self.open_connection, **arguments)
+        self.row_with: dict[int, int] = {}
+        self.reset_s: dict[int, float] = {}
+        self.pool = await asyncpg.create_pool(
+            connect=self.open_connection, reset=self._reset, **arguments
+        )
         if warm:
             await self.warm_up(warm)
+
+    async def _reset(self, connection: Any) -> None:  # noqa: ANN401  the library says no type
+        """Reset as the pool does by itself, and note when it can lend the connection again.
+
+        Its borrower learns that a few turns of the event loop later.
+        """
+        await connection.reset()
+        row = self.row_with.pop(connection.get_server_pid(), None)
+        if row is not None:
+            self.reset_s[row] = self.loop.time()
 
     def cause_of(self, link: int) -> Cause:
         """Tell a used-up connection from an idle one: used up only if that can happen here."""
@@ -185,12 +222,14 @@ class AsyncpgDriver(PostgresDriver):
         """Acquire, execute, release."""
         connection = await self.pool.acquire(timeout=self.timeout_s)
         try:
-            self.record.granted(row, connection.get_server_pid(), self.loop.time())
-            await connection.fetchval("SELECT pg_sleep($1)", hold_s)
+            pid = connection.get_server_pid()
+            self.record.granted(row, pid, self.loop.time())
+            await connection.fetchval(self.work.sql, self.work.argument(hold_s))
             self.record.released(row, self.loop.time())
+            self.row_with[pid] = row
         finally:
             await self.pool.release(connection)
-        self.record.returned(row, self.loop.time())
+        self.record.returned(row, self.reset_s.pop(row, self.loop.time()))
 
     async def _hold_at(self, gate: asyncio.Barrier) -> None:
         async with self.pool.acquire():
@@ -224,14 +263,10 @@ def _root(error: BaseException) -> BaseException:
     return (wrapped.__cause__ or wrapped) if isinstance(wrapped, BaseException) else error
 
 
-def _pooled(connection: AsyncConnection) -> PoolProxiedConnection:
-    """Return what the pool lent (no round trip)."""
+def _server_pid(connection: AsyncConnection) -> int:
+    """Return the server process of what the pool lent (no round trip)."""
     borrowed = connection.sync_connection
     if borrowed is None:
         raise RuntimeError("an AsyncConnection that was not started")
-    return borrowed.connection
-
-
-def _server_pid(pooled: PoolProxiedConnection) -> int:
-    driver: Any = pooled.driver_connection
+    driver: Any = borrowed.connection.driver_connection
     return int(driver.get_server_pid())
