@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _follow(check)
     if check.report is None:
         print(check.problem or "The check was cancelled.", file=sys.stderr)
+        if check.problem and check.problem.server_text:
+            print(f"The server said: {check.problem.server_text}", file=sys.stderr)
         return TARGET_FAILED
     compared = compare(check.report)
     shown = _as_json(check.report, compared) if given.json else _in_words(check.report, compared)

@@ -104,7 +104,7 @@ class LiveCheck:
         """Read messages until the child and the server's keeper have closed the pipe."""
         try:
             self._read_all()
-            self._finish("failed", problem=problems.ended(self._child.poll()))
+            self._finish("failed", problem=problems.ended(self._status()))
         except Exception as error:  # noqa: BLE001  a thread has nobody to raise to
             self._finish("failed", problem=problems.explain(error, "load"))
         finally:
@@ -115,6 +115,12 @@ class LiveCheck:
                         pipe.close()
             self._child.wait()
             self._at_end()
+
+    def _status(self) -> int | None:
+        """Return how the child ended; it has closed its pipe, so that is a matter of moments."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._child.wait(KILL_AFTER_DEADLINE_S)
+        return None
 
     def _read_all(self) -> None:
         pipe = self._child.stdout

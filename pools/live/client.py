@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from pools.live.problems import during
 from pools.live.secret import Secret
 from pools.live.target import Tls
 
@@ -83,5 +84,6 @@ def tls_context(tls: Tls) -> ssl.SSLContext | None:
 
 
 async def connect(target: Target, *, timeout_s: float) -> Connection:
-    """Open one connection. Raises what asyncpg raises."""
-    return await asyncpg.connect(**connect_arguments(target, timeout_s=timeout_s))
+    """Open one connection. Raises what asyncpg raises, noted as from connecting."""
+    with during("connect"):
+        return await asyncpg.connect(**connect_arguments(target, timeout_s=timeout_s))

@@ -1,29 +1,47 @@
-"""From an exception to what a person reads: a stable code, a title, why, what to do next.
+"""From an exception to what a person reads: a stable code, why, what was not done, what next.
 
-The text of a server or of a library is never part of it; only our own sentences are.
-Codes are stable: `PW-DB-` and the SQLSTATE, or `PW-LIVE-` and a word.
+`explain` is the one way from an exception to a Problem; its rows are in `pools.live.failures`.
+The text of a server or of a library is never part of a sentence; only our own words are. What
+a PostgreSQL said is kept apart, cut and redacted, in `server_text`.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pools.live.failures import built_in, classes, sqlstates, words
+from pools.live.failures.words import AGAIN, Words
+from pools.live.server_text import harmless
+
 LAST_WORDS_MAX = 200
+THE_SERVER = "the server"
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
+PHASE = "while in phase "
+CHAIN_MAX = 12
+NOT_DONE = "Nothing was written, and no connection is left open."
+NOT_STARTED = "Nothing was started."
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a live check did not come to its end."""
+    """Why a live check did not come to its end.
+
+    `not_done` says what the check left alone. `server_text` is what the server itself said:
+    one harmless line, to be shown as plain text only, or empty.
+    """
 
     code: str
     title: str
     cause: str
     next_step: str
+    not_done: str = NOT_DONE
+    server_text: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
-        return " ".join(
-            filter(None, (f"{self.title}:", self.cause, self.next_step, f"({self.code})"))
-        )
+        """Say it in one line, without the server's own text."""
+        parts = (f"{self.title}:", self.cause, self.not_done, self.next_step, f"({self.code})")
+        return " ".join(filter(None, parts))
 
 
 class LiveCheckFailed(RuntimeError):
@@ -35,87 +53,62 @@ class LiveCheckFailed(RuntimeError):
         self.problem = problem
 
 
-AGAIN = "Run the check again; if it stays, use a smaller load."
-OWN_SERVER = "Set POOLWISE_PG=system to use an installed PostgreSQL, or POOLWISE_PG_BIN."
+@contextmanager
+def during(phase: str) -> Iterator[None]:
+    """Note on an exception what was under way: connect, acquire, command, read or close.
 
-BY_SERVER_CODE = {
-    "no_account": ("No account for the server", OWN_SERVER, "Run Poolwise as an ordinary user."),
-    "no_directory": (
-        "No place for the server",
-        "No temporary directory is private, short and reachable enough.",
-        "Set TMPDIR to a short path such as /tmp that every account may enter.",
-    ),
-    "unreachable": (
-        "The server programs cannot be run",
-        "The account that the server runs as cannot run them where they are.",
-        "Install PostgreSQL and set POOLWISE_PG=system, or run Poolwise as an ordinary user.",
-    ),
-    "initdb_failed": (
-        "The server could not be prepared",
-        "initdb failed: often the disk is full, or our user has no entry in /etc/passwd.",
-        "Free disk space; in a container, run as a user that /etc/passwd names.",
-    ),
-    "start_failed": ("The server did not start", "It ended before it was ready.", OWN_SERVER),
-    "server_ended": ("The server ended during the check", "It was stopped from outside.", AGAIN),
-    "keeper_ended": ("The server's keeper ended", "It was stopped from outside.", AGAIN),
-}
-
-BY_SQLSTATE = {
-    "53300": (
-        "All connection slots are taken",
-        "The server refused one more connection.",
-        "Raise max_connections, or use a smaller pool.",
-    ),
-    "57P03": ("The server is not ready", "It is starting or stopping.", AGAIN),
-    "57P01": ("The server ended the connection", "It was stopped or told to.", AGAIN),
-    "57014": ("A statement was cut off", "It ran into a statement timeout.", AGAIN),
-    "28P01": ("Login refused", "User name or password is wrong.", AGAIN),
-    "08003": ("The connection was lost", "The server closed it.", AGAIN),
-}
-
-TIMEOUTS = {
-    "server": "The server was not ready in time (start timeout).",
-    "calibrate": "A single connection or statement took too long (command timeout).",
-    "load": "The pool could not be opened in time (connect timeout).",
-}
+    A TimeoutError says nothing about itself, and some driver errors mean another thing while
+    connecting. The exception stays what it is, for the pool that waits for it.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"{PHASE}{phase}")
+        raise
 
 
-def explain(error: BaseException, step: str) -> Problem:
-    """Turn an exception of a step (server, calibrate, load) into a Problem."""
-    if isinstance(error, LiveCheckFailed):
-        return error.problem
-    cause = _root(error)
-    state = getattr(cause, "sqlstate", None)
-    code = getattr(cause, "code", None)
-    if isinstance(state, str) and state in BY_SQLSTATE:
-        return Problem(f"PW-DB-{state}", *BY_SQLSTATE[state])
-    if isinstance(code, str) and code in BY_SERVER_CODE:
-        return Problem(f"PW-LIVE-{code}", *BY_SERVER_CODE[code])
-    if isinstance(cause, TimeoutError):
-        return Problem("PW-LIVE-timeout", "It took too long", TIMEOUTS[step], AGAIN)
-    if isinstance(cause, MemoryError):
-        return Problem("PW-LIVE-memory", "Out of memory", "The check may use 768 MiB.", AGAIN)
-    if isinstance(cause, OSError):
-        return Problem("PW-LIVE-os", "The system refused", f"{_plain(cause.strerror)}.", AGAIN)
-    name = type(cause).__name__
-    return Problem("PW-LIVE-unexpected", "Unexpected failure", f"{name} in step {step}.", AGAIN)
+def explain(
+    error: BaseException, step: str, *, where: str = "", secrets: Iterable[str] = ()
+) -> Problem:
+    """Turn an exception of a step (server, calibrate, load, ...) into a Problem.
+
+    `where` is the address that was used, `secrets` what must not be shown of a server's text.
+    """
+    chain = list(_chain(error))
+    for one in chain:
+        if isinstance(one, LiveCheckFailed):
+            return one.problem
+    row = _by_own_code(chain) or _by_sqlstate(chain) or _by_kind(chain, step)
+    place = where if ADDRESS.fullmatch(where) else THE_SERVER
+    texts = {
+        "where": place,
+        "step": step,
+        "name": type(chain[0]).__name__,
+        "reason": _reason(chain),
+    }
+    code, title, cause, next_step = row
+    text = harmless(_server_text(chain), secrets)
+    return Problem(code, title, _sentence(cause, texts), next_step, server_text=text)
 
 
 def no_binaries(text: str) -> Problem:
     """Say that there are no server programs; the text of NoBinaries names the next step."""
-    return Problem("PW-LIVE-no_binaries", "No PostgreSQL to check against", text, "")
+    title = "No PostgreSQL to check against"
+    return Problem("PW-LIVE-no_binaries", title, text, "", NOT_STARTED)
 
 
 def no_driver(title: str) -> Problem:
     """Say that a kind is simulated only."""
     cause = f"The {title} is simulated, but not yet driven live."
-    return Problem("PW-LIVE-kind", "No live check of this kind", cause, "Choose another kind.")
+    next_step = "Choose another kind."
+    return Problem("PW-LIVE-kind", "No live check of this kind", cause, next_step, NOT_STARTED)
 
 
 def unsupported() -> Problem:
     """Say that this system has no process groups and limits to run a check in."""
     cause = "A check needs process groups and resource limits, which this system does not have."
-    return Problem("PW-LIVE-system", "No live check here", cause, "Use Linux, macOS or Docker.")
+    next_step = "Use Linux, macOS or Docker."
+    return Problem("PW-LIVE-system", "No live check here", cause, next_step, NOT_STARTED)
 
 
 def deadline(seconds: float) -> Problem:
@@ -125,16 +118,130 @@ def deadline(seconds: float) -> Problem:
 
 
 def ended(status: int | None) -> Problem:
-    """Say that the child process ended without a result."""
-    cause = f"Its process ended with status {status} before it had a result."
+    """Say that the child process ended without a result, by itself or by a signal."""
+    how = f"with status {status}" if status is not None else "without a status"
+    cause = f"Its process ended {how} before it had a result."
+    if status is not None and status < 0:
+        cause = f"Signal {-status} ended its process before it had a result."
     return Problem("PW-LIVE-child", "The check ended unexpectedly", cause, AGAIN)
 
 
-def _root(error: BaseException) -> BaseException:
-    """Look through the wrapping of SQLAlchemy."""
-    wrapped = getattr(error, "orig", None)
-    return (wrapped.__cause__ or wrapped) if isinstance(wrapped, BaseException) else error
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it wraps: groups, SQLAlchemy's `orig`, causes."""
+    queue, seen = [error], set[int]()
+    while queue and len(seen) < CHAIN_MAX:
+        one = queue.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, BaseExceptionGroup):
+            queue[:0] = one.exceptions
+            continue
+        yield one
+        wrapped = (getattr(one, "orig", None), one.__cause__)
+        queue.extend(inner for inner in wrapped if isinstance(inner, BaseException))
 
 
-def _plain(text: str | None) -> str:
-    return re.sub(r"[^\x20-\x7e]", "", text or "no reason given")[:LAST_WORDS_MAX]
+def _by_own_code(chain: list[BaseException]) -> Words | None:
+    """Find the row of the built-in server's keeper."""
+    codes = (str(vars(one).get("code")) for one in chain)
+    return next((built_in.ROWS[code] for code in codes if code in built_in.ROWS), None)
+
+
+def _by_sqlstate(chain: list[BaseException]) -> Words | None:
+    """Find the row of the first SQLSTATE that says more than "connection lost"."""
+    states = [state for one in chain if (state := _sqlstate(one))]
+    if not states:
+        return None
+    telling = [state for state in states if state not in sqlstates.ONLY_LOST]
+    if not telling:
+        return sqlstates.BY_SQLSTATE[states[0]] if _phase(chain) != "connect" else None
+    state, text = telling[0], _server_text(chain)
+    for pattern, row in sqlstates.BY_TEXT.get(state, ()):
+        if pattern.search(text):
+            return row
+    fallback = sqlstates.BY_SQLSTATE_CLASS.get(state[:2], sqlstates.STATEMENT_REFUSED)
+    return sqlstates.BY_SQLSTATE.get(state) or Words(f"PW-DB-{state}", *fallback)
+
+
+def _by_kind(chain: list[BaseException], step: str) -> Words:
+    """Find the row by class, by error number, by which timeout it was; causes come first."""
+    phase = _phase(chain)
+    if code := next((found for one in chain if (found := _verify_code(one))), 0):
+        return classes.BY_CERTIFICATE.get(code, classes.UNTRUSTED)
+    for find in (_by_class, _by_errno):
+        for one in reversed(chain):
+            if row := find(one, phase):
+                return row
+    if any(isinstance(one, TimeoutError) for one in chain):
+        return classes.TIMEOUTS[phase or classes.TIMEOUT_OF_STEP.get(step, "command")]
+    return words.SYSTEM_REFUSED if _is_system(chain) else words.UNEXPECTED
+
+
+def _by_class(error: BaseException, phase: str) -> Words | None:
+    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
+        return words.NO_TLS
+    for name in _names(error):
+        if phase == "connect" and name in classes.BY_CLASS_CONNECTING:
+            return classes.BY_CLASS_CONNECTING[name]
+        if name in classes.BY_CLASS:
+            return classes.BY_CLASS[name]
+    return None
+
+
+def _by_errno(error: BaseException, phase: str) -> Words | None:
+    """Find the row by error number; of several addresses tried, the first that has one."""
+    if not isinstance(error, OSError):
+        return None
+    numbers = [error.errno] if error.errno else map(int, re.findall(r"\[Errno (\d+)\]", str(error)))
+    for number in numbers:
+        if phase == "connect" and number in classes.BY_ERRNO_CONNECTING:
+            return classes.BY_ERRNO_CONNECTING[number]
+        if number in classes.BY_ERRNO:
+            return classes.BY_ERRNO[number]
+    return None
+
+
+def _phase(chain: list[BaseException]) -> str:
+    """Return what `during` noted innermost, or nothing."""
+    for one in chain:
+        for note in getattr(one, "__notes__", ()):
+            if note.startswith(PHASE):
+                return str(note.removeprefix(PHASE))
+    return ""
+
+
+def _verify_code(error: BaseException) -> int:
+    """Return OpenSSL's reason to refuse a certificate, or 0."""
+    code = getattr(error, "verify_code", 0)
+    return code if isinstance(code, int) else 0
+
+
+def _names(error: BaseException) -> list[str]:
+    return [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(error).__mro__]
+
+
+def _sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE; a hostile server may send any text in its place."""
+    state = getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) and re.fullmatch("[0-9A-Z]{5}", state) else ""
+
+
+def _server_text(chain: list[BaseException]) -> str:
+    """Return what the server said: of errors that carry a SQLSTATE, the innermost text."""
+    said = [str(one) for one in chain if _sqlstate(one) and not getattr(one, "orig", None)]
+    return said[-1] if said else ""
+
+
+def _is_system(chain: list[BaseException]) -> bool:
+    return any(isinstance(one, OSError) for one in chain)
+
+
+def _reason(chain: list[BaseException]) -> str:
+    text = next((one.strerror for one in chain if isinstance(one, OSError) and one.strerror), "")
+    return re.sub(r"[^\x20-\x7e]", "", text)[:LAST_WORDS_MAX] or "No reason given"
+
+
+def _sentence(text: str, values: dict[str, str]) -> str:
+    filled = text.format(**values)
+    return filled[:1].upper() + filled[1:] if values["where"] == THE_SERVER else filled

@@ -1,54 +1,253 @@
-"""Every failure is said in words: a code, a title, a next step, never a traceback or a secret."""
+"""Every failure is said in words: a code, a title, a next step, never a traceback or a secret.
 
+`ROWS` is the fault matrix as exceptions: for each fault, what the libraries were seen to raise
+for it. Faults that are made for real are in `tests/live/test_faults.py`.
+"""
+
+import errno
+import socket
+import ssl
+
+import aiohttp
 import asyncpg
+import psycopg
+import psycopg_pool
 import pytest
 import sqlalchemy.exc
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
 
-from pools.live import problems
+from pools.live.failures import built_in, classes, sqlstates
+from pools.live.guard import Forbidden, TooManySockets
 from pools.live.postgres import ServerFailed
-from pools.live.problems import LiveCheckFailed, Problem, explain
+from pools.live.problems import LiveCheckFailed, Problem, during, explain
+from pools.live.server_text import TEXT_MAX, harmless
 
 SECRET = "canary-password"
-WRAPPED = asyncpg.TooManyConnectionsError(SECRET)
+WHERE = "db.example:5432"
+KEY = aiohttp.client_reqrep.ConnectionKey("db.example", 80, False, True, None, None, None)
+REQUEST = aiohttp.RequestInfo(URL("http://db.example/?token=canary-password"), "GET", {}, URL("/"))
 
 
-def _wrapped() -> sqlalchemy.exc.DBAPIError:
-    inner = RuntimeError(SECRET)
-    inner.__cause__ = asyncpg.TooManyConnectionsError(SECRET)
-    return sqlalchemy.exc.DBAPIError("SELECT 1", {}, inner)
+def _connecting(error: Exception) -> Exception:
+    return _in_phase("connect", error)
 
 
-ERRORS = {
-    "PW-DB-53300": asyncpg.TooManyConnectionsError(SECRET),
-    "PW-DB-57P03": asyncpg.CannotConnectNowError(SECRET),
-    "PW-DB-57P01": asyncpg.AdminShutdownError(SECRET),
-    "PW-DB-28P01": asyncpg.InvalidPasswordError(SECRET),
-    "PW-DB-08003": asyncpg.ConnectionDoesNotExistError(SECRET),
-    "PW-LIVE-timeout": TimeoutError(),
-    "PW-LIVE-os": OSError(28, "No space left on device"),
-    "PW-LIVE-memory": MemoryError(),
-    "PW-LIVE-unexpected": ValueError(SECRET),
-    **{f"PW-LIVE-{code}": ServerFailed(code, SECRET) for code in problems.BY_SERVER_CODE},
+def _in_phase(phase: str, error: Exception) -> Exception:
+    try:
+        with during(phase):
+            raise error
+    except type(error) as noted:
+        return noted
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def _wrapped(error: Exception) -> sqlalchemy.exc.DBAPIError:
+    """Wrap as SQLAlchemy's asyncpg dialect does."""
+    return sqlalchemy.exc.DBAPIError("SELECT 1", {}, _caused(RuntimeError(str(error)), error))
+
+
+def _state(state: str, text: str) -> asyncpg.PostgresError:
+    error = asyncpg.PostgresError(text)
+    error.sqlstate = state
+    return error
+
+
+def _lost() -> asyncpg.ConnectionDoesNotExistError:
+    return asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+
+def _certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = code
+    return error
+
+
+MANY = "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] Connect call"
+NO_TLS = ConnectionError("PostgreSQL server at 'db:5432' rejected SSL upgrade")
+PARAMETER = 'unsupported startup parameter: "statement_timeout"'
+ROWS = {
+    # 1. Connecting.
+    "wrong port": ("PW-NET-refused", _connecting(ConnectionRefusedError(111, "refused"))),
+    "wrong port, two addresses": ("PW-NET-refused", _connecting(OSError(MANY))),
+    "no socket file": ("PW-NET-refused", _connecting(FileNotFoundError(2, "No such file"))),
+    "packets dropped": ("PW-NET-no_answer", _connecting(TimeoutError())),
+    "packets dropped, by the system": ("PW-NET-no_answer", _connecting(OSError(110, "timed out"))),
+    "declines TLS": ("PW-TLS-none", _connecting(NO_TLS)),
+    "HTTP server without TLS": ("PW-NET-closed", _connecting(_lost())),
+    "closes at once": ("PW-NET-closed", _connecting(ConnectionResetError(104, "reset"))),
+    "huge message": ("PW-DB-too_large", _connecting(MemoryError())),
+    "wrong password": ("PW-DB-28P01", asyncpg.InvalidPasswordError(SECRET)),
+    "rejected by pg_hba.conf": ("PW-DB-28000", _state("28000", "pg_hba.conf rejects connection")),
+    "TLS required": ("PW-DB-28000-tls", _state("28000", "no pg_hba.conf entry, no encryption")),
+    "TLS forbidden": ("PW-DB-28000-no_tls", _state("28000", "no entry for host, SSL encryption")),
+    "NOLOGIN": ("PW-DB-28000-nologin", _state("28000", 'role "x" is not permitted to log in')),
+    "client certificate": (
+        "PW-DB-28000-certificate",
+        _state("28000", "connection requires a valid client certificate"),
+    ),
+    "certificate of unknown authority": ("PW-TLS-untrusted", _connecting(_certificate(19))),
+    "certificate for another name": ("PW-TLS-name", _connecting(_certificate(62))),
+    "certificate expired": ("PW-TLS-expired", _connecting(_certificate(10))),
+    "TLS without agreement": ("PW-TLS-failed", ssl.SSLError(1, "no protocols available")),
+    "driver refuses settings": (
+        "PW-LIVE-settings",
+        asyncpg.ClientConfigurationError("/home/x/.postgresql/root.crt is missing"),
+    ),
+    "database missing": ("PW-DB-3D000", asyncpg.InvalidCatalogNameError(SECRET)),
+    "max_connections full": ("PW-DB-53300", _wrapped(asyncpg.TooManyConnectionsError("sorry"))),
+    "role limit": (
+        "PW-DB-53300-role",
+        asyncpg.TooManyConnectionsError('too many connections for role "x"'),
+    ),
+    "database limit": (
+        "PW-DB-53300-database",
+        asyncpg.TooManyConnectionsError('too many connections for database "x"'),
+    ),
+    "starting up": ("PW-DB-57P03", asyncpg.CannotConnectNowError(SECRET)),
+    "GSSAPI or bad nonce": ("PW-DB-login_method", _connecting(asyncpg.InternalClientError("x"))),
+    "unknown authentication": ("PW-DB-login_method", _connecting(asyncpg.InterfaceError("x"))),
+    "host unknown": ("PW-NET-unknown_host", _connecting(socket.gaierror(-2, "unknown"))),
+    "route: blackhole": ("PW-NET-path", _connecting(OSError(errno.EINVAL, "Invalid argument"))),
+    "route: prohibit": ("PW-NET-path", _connecting(PermissionError(13, "Permission denied"))),
+    "route: unreachable": ("PW-NET-path", _connecting(OSError(errno.EHOSTUNREACH, "No route"))),
+    "route: none": ("PW-NET-path", _connecting(OSError(errno.ENETUNREACH, "unreachable"))),
+    "not allowed": ("PW-NET-not_allowed", _connecting(Forbidden())),
+    "socket cap": ("PW-LIVE-sockets", _connecting(TooManySockets())),
+    # 2. During the run.
+    "frozen or silent": ("PW-LIVE-timeout_command", _in_phase("command", TimeoutError())),
+    "reset": ("PW-DB-08003", _wrapped(_lost())),
+    "silent, by the system": ("PW-LIVE-lost", OSError(errno.ETIMEDOUT, "timed out")),
+    "reset in the pool": ("PW-LIVE-lost", ConnectionResetError(104, "reset")),
+    "session ended by an operator": (
+        "PW-DB-57P01",
+        _caused(asyncpg.ConnectionDoesNotExistError("x"), asyncpg.AdminShutdownError("x")),
+    ),
+    "session ended, reason lost": ("PW-LIVE-lost", asyncpg.InternalClientError("state 15")),
+    "another process crashed": ("PW-DB-57P02", asyncpg.CrashShutdownError("x")),
+    "statement cancelled": ("PW-DB-57014", _wrapped(asyncpg.QueryCanceledError("x"))),
+    # 3. Limits of the server.
+    "idle too long": ("PW-LIVE-lost", asyncpg.InterfaceError("connection is closed")),
+    "idle too long, said": ("PW-DB-57P05", _state("57P05", "idle-session timeout")),
+    "idle in transaction": ("PW-DB-25P03", _state("25P03", "idle-in-transaction timeout")),
+    "lock_timeout": ("PW-DB-55P03", asyncpg.LockNotAvailableError("x")),
+    "standby": ("PW-DB-25006", asyncpg.ReadOnlySQLTransactionError("x")),
+    "other kind of server": (
+        "PW-DB-attributes",
+        asyncpg.exceptions.TargetServerAttributeNotMatched("x"),
+    ),
+    "setting unknown": ("PW-DB-42704", asyncpg.UndefinedObjectError("x")),
+    "right missing": ("PW-DB-42501", asyncpg.InsufficientPrivilegeError("x")),
+    "acquire timeout, asyncpg": ("PW-LIVE-timeout_acquire", _in_phase("acquire", TimeoutError())),
+    "acquire timeout, SQLAlchemy": (
+        "PW-LIVE-timeout_acquire",
+        sqlalchemy.exc.TimeoutError("QueuePool limit of size 1 overflow 0 reached"),
+    ),
+    "acquire timeout, psycopg_pool": ("PW-LIVE-timeout_acquire", psycopg_pool.PoolTimeout("x")),
+    "queue full, psycopg_pool": ("PW-LIVE-queue_full", psycopg_pool.TooManyRequests("x")),
+    "server error, psycopg": ("PW-DB-53300", psycopg.errors.TooManyConnections("x")),
+    "close timeout": ("PW-LIVE-timeout_close", _in_phase("close", TimeoutError())),
+    # 4. PgBouncer.
+    "transaction mode": ("PW-DB-26000", _wrapped(asyncpg.InvalidSQLStatementNameError("x"))),
+    "setting refused": ("PW-DB-08P01-parameter", _state("08P01", PARAMETER)),
+    "unknown database": ("PW-DB-08P01-database", _state("08P01", "no such database: x")),
+    "no more clients": ("PW-DB-08P01-full", _state("08P01", "no more connections allowed")),
+    "no server in time": (
+        "PW-DB-08P01-wait",
+        _caused(asyncpg.ConnectionDoesNotExistError("x"), _state("08P01", "query_wait_timeout")),
+    ),
+    "server behind is down": (
+        "PW-DB-08P01-behind",
+        _state("08P01", "server login has been failing, try again later (server_login_retry)"),
+    ),
+    "pooler's own timeout": ("PW-DB-08P01-timeout", _state("08P01", "client_idle_timeout")),
+    # 5. HTTP.
+    "HTTP: refused": (
+        "PW-NET-refused",
+        aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")),
+    ),
+    "HTTP: host unknown": (
+        "PW-NET-unknown_host",
+        aiohttp.ClientConnectorDNSError(KEY, OSError(None, "x")),
+    ),
+    "HTTP: packets dropped": ("PW-NET-no_answer", aiohttp.ConnectionTimeoutError("x")),
+    "HTTP: never answers": ("PW-LIVE-timeout_read", aiohttp.SocketTimeoutError("x")),
+    "HTTP: too long in all": ("PW-LIVE-timeout_read", _in_phase("read", TimeoutError())),
+    "HTTP: short body": ("PW-HTTP-cut", aiohttp.ClientPayloadError("x")),
+    "HTTP: closes": ("PW-HTTP-disconnected", aiohttp.ServerDisconnectedError()),
+    "HTTP: garbage": (
+        "PW-HTTP-garbage",
+        _caused(
+            aiohttp.ClientResponseError(REQUEST, (), message=SECRET),
+            aiohttp.http_exceptions.BadStatusLine(SECRET),
+        ),
+    ),
+    "HTTP: status 500": ("PW-HTTP-status", aiohttp.ClientResponseError(REQUEST, (), status=500)),
+    "HTTP: redirects": ("PW-HTTP-redirects", aiohttp.TooManyRedirects(REQUEST, ())),
+    "HTTP: certificate": (
+        "PW-TLS-untrusted",
+        _caused(aiohttp.ClientConnectorCertificateError(KEY, _certificate(18)), _certificate(18)),
+    ),
+    "HTTP: bad address": ("PW-HTTP-address", aiohttp.InvalidUrlClientError("http://:1", SECRET)),
+    "HTTP: not http": ("PW-HTTP-scheme", aiohttp.NonHttpUrlClientError("ftp://x", SECRET)),
+    # 6. The check itself.
+    "memory": ("PW-LIVE-memory", MemoryError()),
+    "files": ("PW-LIVE-files", OSError(errno.EMFILE, "Too many open files")),
+    "disk": ("PW-LIVE-disk", OSError(errno.ENOSPC, "No space left on device")),
+    "system": ("PW-LIVE-os", OSError(errno.EIO, "Input/output error")),
+    "anything": ("PW-LIVE-unexpected", ValueError(SECRET)),
+    "in a group": ("PW-DB-53300", ExceptionGroup("x", [asyncpg.TooManyConnectionsError("x")])),
+    **{
+        f"server: {code}": (f"PW-LIVE-{code}", ServerFailed(code, SECRET)) for code in built_in.ROWS
+    },
 }
+STEPS = ("server", "preflight", "calibrate", "load", "a step to come")
 
 
-@pytest.mark.parametrize("step", problems.TIMEOUTS)
-@pytest.mark.parametrize("code", ERRORS)
-def test_every_error_has_its_code_and_words_of_our_own(code: str, step: str) -> None:
-    problem = explain(ERRORS[code], step)
-    assert problem.code == code
-    assert all((problem.title, problem.cause, problem.next_step))
-    assert SECRET not in str(problem)
-    assert "None" not in str(problem)
+@pytest.mark.parametrize("fault", ROWS)
+def test_every_row_of_the_fault_matrix_has_its_code_and_words_of_our_own(fault: str) -> None:
+    code, error = ROWS[fault]
+    for step in STEPS:
+        problem = explain(error, step, where=WHERE, secrets=[SECRET])
+        assert problem.code == code
+        assert is_said_well(problem)
 
 
-def test_an_error_wrapped_by_sqlalchemy_is_seen_through() -> None:
-    assert explain(_wrapped(), "load").code == "PW-DB-53300"
+def is_said_well(problem: Problem) -> bool:
+    """Whether a Problem has all of its words, and none that are not for people."""
+    texts = (problem.code, problem.title, problem.cause, problem.next_step, problem.not_done)
+    whole = " ".join((*texts, str(problem), problem.server_text))
+    assert all(text.strip() for text in texts)
+    assert all(text[-1] in ".?!" for text in (problem.cause, problem.next_step, problem.not_done))
+    for unwanted in (SECRET, "None", "Traceback", "Error(", "{", "\n", "/home/"):
+        assert unwanted not in whole
+    return True
+
+
+def test_the_rows_cover_every_sentence_there_is() -> None:
+    tables = (sqlstates.BY_SQLSTATE, classes.BY_CLASS, classes.BY_CERTIFICATE, classes.BY_ERRNO)
+    known = {row.code for table in tables for row in table.values()}
+    known |= {row.code for rows in sqlstates.BY_TEXT.values() for _, row in rows}
+    used = {code for code, _ in ROWS.values()}
+    only_by_state = {f"PW-DB-{state}" for state in sqlstates.BY_SQLSTATE}
+    assert known - used <= only_by_state
+
+
+@pytest.mark.parametrize("state", [*sqlstates.BY_SQLSTATE, "08XXX", "57XXX", "XX000", "22012"])
+def test_every_sqlstate_is_said_in_words(state: str) -> None:
+    problem = explain(_state(state, f"text with {SECRET}"), "load", secrets=[SECRET])
+    assert problem.code == f"PW-DB-{state}"
+    assert is_said_well(problem)
 
 
 def test_a_timeout_says_which_one_it_was() -> None:
-    said = {explain(TimeoutError(), step).cause for step in problems.TIMEOUTS}
-    assert len(said) == len(problems.TIMEOUTS)
+    said = {explain(_in_phase(name, TimeoutError()), "load").cause for name in classes.TIMEOUTS}
+    assert len(said) == len(classes.TIMEOUTS)
     assert all("timeout" in cause for cause in said)
 
 
@@ -59,3 +258,45 @@ def test_a_problem_is_passed_on_as_it_is() -> None:
 
 def test_unprintable_text_of_the_system_is_not_shown() -> None:
     assert "\x1b" not in explain(OSError(1, "\x1b[31mred"), "load").cause
+
+
+@pytest.mark.parametrize(
+    "state", ["", "42", "[x](y)", "../..", "28p01", None, 7, "28P01\n", "x" * 9999]
+)
+def test_a_hostile_sqlstate_never_reaches_the_screen(state: object) -> None:
+    problem = explain(_state(state, "text"), "load")  # type: ignore[arg-type]
+    assert problem.code == "PW-LIVE-unexpected"
+
+
+@pytest.mark.parametrize("where", ["[x](http://evil)", "a b", "<b>", "", "x" * 9 + "\n", ":red[x]"])
+def test_only_a_plain_address_is_part_of_a_sentence(where: str) -> None:
+    problem = explain(_connecting(ConnectionRefusedError(111, "x")), "load", where=where)
+    assert problem.cause == "The server refused the connection."
+
+
+@given(st.text(max_size=3000), st.text(min_size=3, max_size=30), st.integers(0, 3000))
+def test_server_text_is_plain_short_and_without_the_secret(
+    text: str, secret: str, place: int
+) -> None:
+    said = harmless(text[:place] + secret + text[place:], [secret])
+    assert len(said) <= TEXT_MAX
+    assert said.isprintable()
+    visible = harmless(secret)
+    assert len(visible) < 3 or visible == "***" or visible not in said.replace("***", "\0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no pg_hba.conf entry for canary-password",
+        "can\u200bary-pass\u202eword",
+        "at postgresql://app:canary-password@db/x",
+        "Basic Y2FuYXJ5LXBhc3N3b3Jk",
+        "canary%2Dpassword",
+        "x" * 495 + "canary-password",
+    ],
+)
+def test_no_spelling_of_a_secret_is_shown(text: str) -> None:
+    said = harmless(text, [SECRET])
+    assert "canary" not in said
+    assert "Y2FuYXJ5" not in said

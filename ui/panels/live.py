@@ -10,7 +10,7 @@ import streamlit as st
 
 from pools.live.check import LiveCheck, start
 from pools.live.plan import plan
-from pools.live.problems import LiveCheckFailed
+from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.report import LiveReport
 from pools.live.slots import Busy
 from pools.setting import InvalidSettings
@@ -150,10 +150,18 @@ def _ending(job: Job, scenario: Scenario) -> None:
         st.error(job.refusal, title="The live check did not start")
     elif problem:
         st.error(words.problem_line(problem), title=problem.title)
+        _said(problem)
     elif check and check.state == "cancelled":
         st.info("Cancelled. Its server and its connections are gone.")
     elif job.outcome:
         _result(job.outcome, changed=job.query != to_query(scenario))
+
+
+def _said(problem: Problem) -> None:
+    """Show what the server itself said as plain text: it may hold links, images, markup."""
+    if problem.server_text:
+        with st.expander("What the server said"):
+            st.code(problem.server_text, language=None, wrap_lines=True)
 
 
 def _result(outcome: words.Outcome, *, changed: bool) -> None:

@@ -80,8 +80,9 @@ def progress_line(check: LiveCheck) -> str:
 
 
 def problem_line(problem: Problem) -> str:
-    """Say why a check failed and what to do next."""
-    return f"{problem.cause} {problem.next_step} ({problem.code})"
+    """Say why a check failed, what it left alone and what to do next."""
+    parts = (problem.cause, problem.not_done, problem.next_step, f"({problem.code})")
+    return " ".join(filter(None, parts))
 
 
 def ran_with(outcome: Outcome) -> str:
