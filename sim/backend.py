@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pools.setting import Mistake, Settings, setting
+from sim.capacity import Capacity
 from sim.demand import OUR_CHOICE
+
+CORES_MIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,53 @@ class Server(Settings):
         high=1.0,
         step=0.05,
     )
+    contention: float = setting(
+        0.0,
+        "How much computing slows down when more queries compute than there are cores: m cores"
+        " do the work of m / (1 + contention (1 - m/n)^2).",
+        source="0: none; PostgreSQL 18 on 2 cores, pools of 1 to 64: 0.13",
+        low=0.0,
+        high=10.0,
+        step=0.01,
+    )
+    other_cores: float = setting(
+        0.0,
+        "Cores that others keep busy on the same machine.",
+        source=OUR_CHOICE,
+        unit="cores",
+        low=0.0,
+        high=512.0,
+        step=0.1,
+    )
+    serial: float = setting(
+        0.0,
+        "Part of computing that queries do one at a time (hot rows, locks): each other query"
+        " lengthens it by this share. Sigma of the Universal Scalability Law.",
+        source="N. Gunther, Guerrilla Capacity Planning; 0 unless fitted",
+        low=0.0,
+        high=1.0,
+        step=0.01,
+    )
+    crosstalk: float = setting(
+        0.0,
+        "What each pair of computing queries costs every one of them. Kappa of the same law:"
+        " above 0, more concurrency ends in less throughput.",
+        source="N. Gunther, Guerrilla Capacity Planning; 0 unless fitted",
+        low=0.0,
+        high=1.0,
+        step=0.0001,
+    )
+    connect_cpu_s: float = setting(
+        0.0,
+        "Computing that the server does for each new connection, on the cores that queries"
+        " share, after the round trips and connect_ms.",
+        source="0: none; asyncpg 0.32 to PostgreSQL 18: 0.8 to 1.5 ms",
+        query="connect_cpu_ms",
+        unit="ms",
+        low=0.0,
+        high=10_000.0,
+        step=0.1,
+    )
     max_connections: int = setting(
         100,
         "PostgreSQL's max_connections. Not applied to HTTP hosts.",
@@ -74,8 +124,17 @@ class Server(Settings):
         """Connections that ordinary roles may have."""
         return self.max_connections - self.reserved
 
+    @property
+    def capacity(self) -> Capacity:
+        """How fast its computing queries advance."""
+        free = self.cores - self.other_cores
+        return Capacity(free, self.contention, self.serial, self.crosstalk)
+
     def rules(self) -> Iterator[Mistake]:
-        """Require at least one usable connection."""
+        """Require at least one usable connection, and a part of a core."""
+        if self.cores - self.other_cores < CORES_MIN:
+            rule = f"must be at least {CORES_MIN} below cores ({self.cores})"
+            yield Mistake("other_cores", rule, f"{self.other_cores:g}")
         if self.slots < 1:
             rule = f"must be below max_connections ({self.max_connections})"
             yield Mistake("reserved", rule, str(self.reserved))

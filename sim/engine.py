@@ -10,6 +10,7 @@ world of one worker's pool. A request is its own event: it is re-armed from step
 
 import math
 from collections.abc import Callable, Iterator
+from operator import methodcaller
 
 from pools.trace import Trace
 from sim.agenda import Agenda, Call
@@ -51,7 +52,7 @@ class Run:
         self.streams = Streams(scenario.seed, replication)
         self.agenda = Agenda()
         self.record = Record()
-        cores = Cores(self.agenda, scenario.server.cores, _computed)
+        cores = Cores(self.agenda, scenario.server.capacity, methodcaller("computed"))
         slots = Slots(_free_slots(scenario))
         shared = Shared(scenario, self.agenda, self.record, slots, cores, self.ended)
         self.worlds = [
@@ -217,7 +218,3 @@ def _free_slots(scenario: Scenario) -> float:
     if scenario.pool.serves != "database":
         return math.inf
     return max(0, scenario.server.slots - scenario.fleet.other_connections)
-
-
-def _computed(visit: Visit) -> None:
-    visit.world.computed(visit)

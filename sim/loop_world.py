@@ -9,6 +9,7 @@ woke runs when the loop has done what was due before it, and the handover lag af
 import random
 
 from pools.protocol import Slot
+from sim.agenda import Call
 from sim.scenario import Scenario
 from sim.stations import Loop
 from sim.worker import LOOP_VISITS
@@ -48,8 +49,11 @@ class LaggedWorld(PoolWorld):
         self._wake_at(request, self._agenda._now + self._handover_s)
 
     def _wake_at(self, request: AnyVisit, at_s: float) -> None:
-        request.callbacks = self._wakes
-        self._agenda.push(request, at_s)
+        # Not the request's own event: it may be granted a connection in the meantime.
+        self._agenda.call(self._woken_late, at_s, request)
+
+    def _woken_late(self, event: Call) -> None:
+        self.logic.woken(event.payload, self._agenda._now)
 
     def _enter(self, visit: AnyVisit, now: float) -> None:
         visit.callbacks = self._asks

@@ -8,10 +8,12 @@ close     ------ latency ------>  slot free again, once nothing is running
 """
 
 from collections.abc import Callable
+from operator import methodcaller
 from typing import Any
 
 from pools.protocol import Slot, Step
 from sim.agenda import Agenda, Call
+from sim.capacity import Capacity
 from sim.script import GRAIN_S, Outage, Script
 from sim.stations import Cores, Slots
 
@@ -71,7 +73,7 @@ class Server:
         self.rtt_s = 2.0 * costs.latency_s
         self.live: list[Link] = []
         self.slots = Slots(costs.slots)
-        self.cores = Cores(agenda, costs.cores, _computed, GRAIN_S)
+        self.cores = Cores(agenda, Capacity(costs.cores), methodcaller("computed"), GRAIN_S)
         self._agenda = agenda
         self._costs = costs
         self._outages = [
@@ -239,7 +241,3 @@ class Query:
             self._server.end(self.link)
         else:
             self._done()
-
-
-def _computed(query: Query) -> None:
-    query.computed()

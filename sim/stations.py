@@ -6,6 +6,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
 
 from sim.agenda import Call
+from sim.capacity import Capacity
 
 
 class Timers(Protocol):
@@ -57,9 +58,9 @@ class Loop:
 
 
 class Cores:
-    """Processor sharing: n computing queries on m cores each advance at rate min(1, m/n).
+    """Processor sharing: all computing queries advance at one speed, that of their number.
 
-    Kept in virtual time, which advances at that rate: a query that enters at virtual time v
+    Kept in virtual time, which advances at that speed: a query that enters at virtual time v
     with demand d leaves at v + d, so one heap and one re-armed event serve all of them.
 
     With a `grain_s`, departures fall on multiples of it: sums of such times are exact, so that
@@ -68,23 +69,28 @@ class Cores:
 
     __slots__ = (
         "_agenda",
-        "_cores",
+        "_capacity",
         "_done",
         "_due_s",
         "_grain_s",
         "_jobs",
         "_last_s",
+        "_pace",
         "_sequence",
+        "_speeds",
         "_virtual_s",
     )
 
     def __init__(
-        self, agenda: Timers, cores: int, done: Callable[[Any], None], grain_s: float = 0.0
+        self, agenda: Timers, capacity: Capacity, done: Callable[[Any], None], grain_s: float = 0.0
     ) -> None:
-        """Share `cores` cores; `done` is called with each job that has computed enough."""
+        """Share `capacity`; `done` is called with each job that has computed enough."""
         self._grain_s = grain_s
         self._agenda = agenda
-        self._cores = cores
+        self._capacity = capacity
+        self._pace = 1.0
+        # Speeds by number of jobs, as far as they were needed. Of nobody, none.
+        self._speeds = [0.0]
         self._done = done
         self._jobs: list[tuple[float, int, Any]] = []
         self._sequence = 0
@@ -98,6 +104,8 @@ class Cores:
         self._sequence += 1
         entry = (self._virtual_s + demand_s, self._sequence, job)
         heappush(self._jobs, entry)
+        if len(self._jobs) == len(self._speeds):
+            self._speeds.append(self._pace * self._capacity.speed(len(self._jobs)))
         if self._jobs[0] is entry:  # else whoever is first leaves no sooner than before
             self._arm(now)
 
@@ -110,21 +118,23 @@ class Cores:
         if self._jobs:
             self._arm(now)
 
-    def _rate(self) -> float:
-        count = len(self._jobs)
-        return 1.0 if count <= self._cores else self._cores / count
+    def pace(self, factor: float, now: float) -> None:
+        """Let all jobs advance at that factor of their usual speed from now on."""
+        self._advance(now)
+        self._pace = factor
+        counts = range(1, len(self._speeds))
+        self._speeds = [0.0, *(factor * self._capacity.speed(count) for count in counts)]
+        self._due_s = math.inf
+        if self._jobs:
+            self._arm(now)
 
     def _advance(self, now: float) -> None:
-        count = len(self._jobs)
-        if count > self._cores:
-            self._virtual_s += (now - self._last_s) * (self._cores / count)
-        elif count:
-            self._virtual_s += now - self._last_s
+        self._virtual_s += (now - self._last_s) * self._speeds[len(self._jobs)]
         self._last_s = now
 
     def _arm(self, now: float) -> None:
         left_s = self._jobs[0][0] - self._virtual_s
-        due_s = now + left_s / self._rate() if left_s > 0.0 else now
+        due_s = now + left_s / self._speeds[len(self._jobs)] if left_s > 0.0 else now
         if self._grain_s:
             due_s = math.ceil(due_s / self._grain_s) * self._grain_s
         if due_s < self._due_s:
@@ -147,7 +157,7 @@ class Cores:
         if early <= 1e-12 * max(1.0, now):
             if early > 0.0:
                 # Rounding rang a little early: the others must not gain from it.
-                self._last_s += early / self._rate()
+                self._last_s += early / self._speeds[len(self._jobs)]
                 self._virtual_s = due
             _, _, job = heappop(self._jobs)
             self._done(job)

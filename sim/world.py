@@ -39,6 +39,26 @@ class Visit(Request):
         self.hold_s = hold_s
         self.user = user
 
+    def computed(self) -> None:
+        """Go on after the server's cores are done with its query."""
+        self.world.computed(self)
+
+
+class Opening:
+    """A connect under way: what computes on the server's cores for it."""
+
+    __slots__ = ("_link", "_slot", "_world")
+
+    def __init__(self, world: "PoolWorld", slot: Slot, link: int) -> None:
+        """Remember for which connection of which slot."""
+        self._world = world
+        self._slot = slot
+        self._link = link
+
+    def computed(self) -> None:
+        """Let the pool know the answer."""
+        self._world.opened(self._slot, self._link)
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -70,6 +90,7 @@ class PoolWorld:
         self.finished: Callable[[AnyVisit], None] = shared.ended
         self._rtt_s = scenario.server.rtt_s
         self._connect_s = scenario.server.connect_s
+        self._connect_cpu_s = scenario.server.connect_cpu_s
         trips_s = scenario.pool.use_round_trips * scenario.server.rtt_s
         self._use_s = trips_s + scenario.worker.overhead_s
         self._cpu = scenario.server.cpu_fraction
@@ -89,12 +110,10 @@ class PoolWorld:
         """Start connecting; the server may refuse, which takes as long."""
         now = self._agenda._now
         slot.link = self._record.open(now, NAN, self.number)
-        done = self._opened
         if not self._slots.take():
             self._refused.add(slot.link)
-            done = self._open_failed
         at_s = now + round_trips * self._rtt_s + self._connect_s
-        self._agenda.call(done, at_s, (slot, slot.link))
+        self._agenda.call(self._connected, at_s, Opening(self, slot, slot.link))
 
     def adopt(self, slot: Slot) -> bool:
         """Give the slot a connection that is already open, if the server has room."""
@@ -211,22 +230,30 @@ class PoolWorld:
     def _woken(self, visit: Visit) -> None:
         self.logic.woken(visit, self._agenda._now)
 
-    def _opened(self, event: Call) -> None:
-        slot, link = event.payload
-        if slot.link == link:
-            now = self._agenda._now
+    def _connected(self, event: Call) -> None:
+        opening: Opening = event.payload
+        if self._connect_cpu_s:
+            self._cores.enter(opening, self._connect_cpu_s, self._agenda._now)
+        else:
+            opening.computed()
+
+    def opened(self, slot: Slot, link: int) -> None:
+        """Tell the pool that a connect succeeded or was refused, unless it was given up."""
+        if slot.link != link:
+            return
+        now = self._agenda._now
+        if link in self._refused:
+            self._open_failed(slot, now)
+        else:
             self._record.opened[link] = now
             self.logic.opened(slot, now)
 
-    def _open_failed(self, event: Call) -> None:
-        slot, link = event.payload
-        if slot.link == link:
-            now = self._agenda._now
-            self._record.closed[link] = now
-            self._record.cause[link] = Cause.OPEN_FAILED
-            self._refused.discard(link)
-            slot.link = -1
-            self.logic.open_failed(slot, now)
+    def _open_failed(self, slot: Slot, now: float) -> None:
+        self._record.closed[slot.link] = now
+        self._record.cause[slot.link] = Cause.OPEN_FAILED
+        self._refused.discard(slot.link)
+        slot.link = -1
+        self.logic.open_failed(slot, now)
 
     def _exchanged(self, event: Call) -> None:
         slot, link, step, ok = event.payload

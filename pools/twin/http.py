@@ -12,6 +12,7 @@ from typing import Any
 
 from pools.twin.network import Network, Transport, Wire
 from pools.twin.timers import Timers
+from sim.capacity import Capacity
 from sim.script import GRAIN_S, Costs, Use
 from sim.stations import Cores
 
@@ -45,7 +46,7 @@ class HttpServer:
         """Serve with these costs. The limit of connections is a database's, and not applied."""
         self.loop = network.loop
         self.latency_s = costs.latency_s
-        self.cores = Cores(Timers(self.loop), costs.cores, Handler.computed, GRAIN_S)
+        self.cores = Cores(Timers(self.loop), Capacity(costs.cores), Handler.computed, GRAIN_S)
         self.live: list[Handler] = []
         self.keep_alive_s = costs.keep_alive_s
         self._costs = costs

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pools.twin import pgwire
 from pools.twin.network import Network, Transport, Wire
 from pools.twin.timers import Timers
+from sim.capacity import Capacity
 from sim.script import GRAIN_S, Costs
 from sim.stations import Cores, Slots
 
@@ -55,7 +56,7 @@ class PostgresServer:
         self.scram = scram
         self.iterations = iterations
         self.slots = Slots(costs.slots)
-        self.cores = Cores(Timers(self.loop), costs.cores, Backend.computed, GRAIN_S)
+        self.cores = Cores(Timers(self.loop), Capacity(costs.cores), Backend.computed, GRAIN_S)
         self.live: list[Backend] = []
         self._backends: dict[int, Backend] = {}
         self._opened = 0

@@ -103,6 +103,19 @@ def test_a_waiter_whose_time_is_over_within_the_lag_passes_the_connection_on() -
     assert trace.outcome[2] == Outcome.OK
 
 
+def test_a_waiter_that_connects_when_its_time_is_over_is_woken_in_vain() -> None:
+    """Room comes free without waking anyone: a refused connect. Then a return wakes a waiter."""
+    query = (
+        "pool_size=1&max_overflow=1&handover_ms=400&pool_timeout=0.2&connect_ms=10"
+        "&max_connections=2&reserved=0&other_connections=1"
+    )
+    played_twice = arrivals_at(1.0, 1.001, 1.002, hold_s=0.1)
+    trace = simulate(parse(query + "&rtt_ms=0&cpu_fraction=0&hold_cv=0"), arrivals=played_twice)
+    outcomes = [Outcome(one) for one in trace.outcome]
+    assert outcomes == [Outcome.OK, Outcome.CONNECT_REFUSED, Outcome.CONNECT_REFUSED]
+    assert trace.released_s[2] == pytest.approx(1.002 + 0.2 + 0.010)
+
+
 @pytest.mark.parametrize("kind", ["sqlalchemy", "asyncpg", "aiohttp", "httpx", "psycopg"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_worker_too_fast_to_notice_changes_nothing_but_rounding(kind: str, seed: int) -> None:
