@@ -1,0 +1,106 @@
+"""Many replications of many scenarios at once, on all cores.
+
+Compiled code holds no interpreter lock, so threads are enough. Every number is that of its
+scenario and replication alone, whatever the number of threads.
+"""
+
+import os
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from threading import Event, Lock
+
+from sim.engine import simulate
+from sim.kernel.coverage import covers
+from sim.kernel.simulate import columns_of, played
+from sim.kernel.summary import Columns, Summary, summarise
+from sim.scenario import Scenario
+from sim.workload import Arrivals, draw
+
+Pair = tuple[Scenario, int]
+# So many requests are kept to be used again by scenarios that share them: 32 bytes each.
+_DRAWN_MAX = 2_000_000
+# So many results may wait for who asked, for each thread.
+_AHEAD = 8
+
+
+class Cancelled(Exception):
+    """The results are no longer wanted."""
+
+
+@dataclass(slots=True)
+class Draws:
+    """Requests drawn lately: scenarios that differ in their pool alone share them."""
+
+    _kept: OrderedDict[object, Arrivals] = field(default_factory=OrderedDict)
+    _count: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def of(self, scenario: Scenario, replication: int) -> Arrivals:
+        """Return the requests of a replication, drawn now or before."""
+        key = (
+            scenario.workload,
+            scenario.duration_s,
+            scenario.fleet.pools,
+            scenario.seed,
+            replication,
+        )
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        drawn = draw(scenario, replication)
+        with self._lock:
+            self._keep(key, drawn)
+        return drawn
+
+    def _keep(self, key: object, drawn: Arrivals) -> None:
+        if key not in self._kept:
+            self._kept[key] = drawn
+            self._count += len(drawn.asked_s)
+        while self._count > _DRAWN_MAX:
+            _, oldest = self._kept.popitem(last=False)
+            self._count -= len(oldest.asked_s)
+
+
+def summaries(pairs: Iterable[Pair], threads: int | None = None) -> Iterator[Summary]:
+    """Yield the numbers of each scenario and replication, in the order given.
+
+    Closing the iterator cancels what is left, within one replication. Put replications of
+    scenarios that differ in the pool alone next to each other: they share their requests.
+    """
+    count = threads or len(os.sched_getaffinity(0))
+    draws, stopped = Draws(), Event()
+    left = iter(pairs)
+    with ThreadPoolExecutor(count, thread_name_prefix="kernel") as pool:
+        try:
+            under_way: deque[Future[Summary]] = deque(
+                pool.submit(summary, pair, draws, stopped) for pair in islice(left, count * _AHEAD)
+            )
+            while under_way:
+                done = under_way.popleft().result()
+                under_way.extend(
+                    pool.submit(summary, pair, draws, stopped) for pair in islice(left, 1)
+                )
+                yield done
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def summary(pair: Pair, draws: Draws, stopped: Event) -> Summary:
+    """Return the numbers of one pair, by the kernel or, where it must be, by SimPy."""
+
+    def tick() -> None:
+        if stopped.is_set():
+            raise Cancelled
+
+    tick()
+    scenario, replication = pair
+    why_not = covers(scenario)
+    if why_not:
+        trace = simulate(scenario, replication, tick=tick)
+        return summarise(scenario, Columns.of(trace), why_not)
+    return summarise(scenario, columns_of(played(scenario, draws.of(scenario, replication))))

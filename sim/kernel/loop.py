@@ -1,0 +1,180 @@
+"""The loop of one replication: the next event to the next, as sim.engine's Run.
+
+Everything below is compiled once, for every scenario.
+"""
+
+from sim.kernel.agenda import (
+    ACQUIRES,
+    ANSWERED,
+    CONNECTED,
+    EXPIRE_DUE,
+    RING,
+    SENDS,
+    USE_ENDS,
+    WOKEN_NOW,
+    arrival_is_first,
+    pop,
+    push,
+    take_id,
+    what_of,
+    whom_of,
+)
+from sim.kernel.compiled import compiled, entry
+from sim.kernel.sqlalchemy import (
+    acquire,
+    exchanged,
+    expired,
+    open_failed,
+    opened,
+    release,
+    start,
+    woken,
+)
+from sim.kernel.state import NAN, NEVER, NEW, NONE, UNFINISHED, State
+from sim.kernel.stations import CONNECTS, computed, ring, ring_again
+from sim.kernel.tables import link_at, request_at, slot_at
+from sim.kernel.world import (
+    comes_later,
+    connect_computes,
+    is_refused,
+    next_overdue,
+    serve,
+    use_is_over,
+    visit_loop,
+)
+
+
+@entry
+def play(state: State, warm: int) -> None:
+    """Run to the end of the last request (Run.serve)."""
+    s = state[0]
+    for number in range(s.pools):
+        start(s, number, warm)
+    _expect_arrival(s)
+    s.is_over = s.expects_more == 0
+    while not s.is_over:
+        if s.next_arrival_s < NEVER and arrival_is_first(s):
+            _arrive(s)
+        elif s.events:
+            _happen(s, pop(s))
+        else:
+            break
+
+
+@compiled
+def _expect_arrival(s: State) -> None:
+    if s.asked < s.requests:
+        s.next_arrival_s = request_at(s, s.asked).asked_s
+        s.next_arrival_key = take_id(s)
+    else:
+        s.next_arrival_s = NEVER
+        s.expects_more = 0
+
+
+@compiled
+def _arrive(s: State) -> None:
+    """Put the next request to its pool (Run._feed)."""
+    row = s.asked
+    s.now = s.next_arrival_s
+    s.asked = row + 1
+    _expect_arrival(s)
+    s.outstanding += 1
+    request = request_at(s, row)
+    request.granted_s = request.released_s = request.returned_s = NAN
+    request.outcome = UNFINISHED
+    request.connection = request.slot = NONE
+    request.stage = NEW
+    request.expires_s = NEVER
+    if not comes_later(s, row):
+        acquire(s, row, s.now)
+
+
+@compiled
+def _happen(s: State, key: int) -> None:
+    """Do what is due, as the callbacks of the engine do."""
+    what = what_of(key)
+    whom = whom_of(key)
+    if what <= WOKEN_NOW:
+        _happen_to_request(s, what, whom)
+    elif what == RING:
+        _ring(s)
+    elif what == EXPIRE_DUE:
+        _expire_due(s, whom)
+    else:
+        _happen_to_link(s, what, whom)
+
+
+@compiled
+def _happen_to_request(s: State, what: int, row: int) -> None:
+    if what == USE_ENDS:
+        if s.has_loop:
+            push(s, ANSWERED, row, visit_loop(s, row))
+        else:
+            _use_ends(s, row)
+    elif what == ANSWERED:
+        _use_ends(s, row)
+    elif what == SENDS:
+        serve(s, row)
+    elif what == ACQUIRES:
+        acquire(s, row, s.now)
+    else:
+        woken(s, row, s.now)
+
+
+@compiled
+def _happen_to_link(s: State, what: int, link: int) -> None:
+    if what == CONNECTED:
+        if not connect_computes(s, link):
+            _answer(s, link)
+        return
+    slot = link_at(s, link).slot
+    if slot_at(s, slot).link == link:
+        exchanged(s, slot, s.now)
+
+
+@compiled
+def _answer(s: State, link: int) -> None:
+    """Tell the pool what became of a connect, unless it was given up (PoolWorld.opened)."""
+    slot = link_at(s, link).slot
+    if slot_at(s, slot).link != link:
+        return
+    if is_refused(s, link):
+        open_failed(s, slot)
+    else:
+        opened(s, slot, s.now)
+
+
+@compiled
+def _ring(s: State) -> None:
+    """Let who has computed enough go on (Cores._ring)."""
+    now = s.now
+    if now != s.due_s:
+        return
+    job = ring(s, now)
+    if job != NONE:
+        if job & CONNECTS:
+            _answer(s, job ^ CONNECTS)
+        else:
+            computed(s, job, now)
+    ring_again(s, now)
+
+
+@compiled
+def _use_ends(s: State, row: int) -> None:
+    """Release; a waiter woken by that may run on (PoolWorld._use_ends)."""
+    use_is_over(s, row)
+    s.may_run_on = s.events > 0 or s.next_arrival_s < NEVER
+    release(s, row)
+    s.may_run_on = 0
+    runs_on = s.runs_on
+    s.runs_on = NONE
+    if runs_on != NONE and not s.is_over:
+        woken(s, runs_on, s.now)
+
+
+@compiled
+def _expire_due(s: State, number: int) -> None:
+    row = next_overdue(s, number)
+    while row != NONE and not s.is_over:
+        expired(s, row, s.now)
+        row = next_overdue(s, number)

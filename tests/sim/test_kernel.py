@@ -1,0 +1,42 @@
+"""The kernel decides as the SimPy engine does, request by request, to the last bit."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pools.kinds import KINDS
+from sim.engine import simulate
+from sim.kernel.coverage import covers, kinds_covered
+from sim.kernel.simulate import simulate_arrays
+from sim.query import parse
+from tests.sim.kernels import covered_scenarios, differing
+from tests.sim.small import small_scenarios
+from tests.sim.traces import to_the_last_bit
+
+# Heavy enough for every queue to form; the random scenarios are small.
+LOADED = (
+    "pool_size=4&max_overflow=4&pool_timeout=0.2&pool_pre_ping=1&pool_recycle=2&workers=2&cores=3",
+    "kind=sqlalchemy-null&max_connections=20&connect_cpu_ms=2",
+    "workers=3&loop_cpu_ms=2&handover_ms=0.05&entry_ms=0.1&contention=0.1&serial=0.01",
+)
+
+
+@pytest.mark.parametrize("kind", kinds_covered())
+@given(data=st.data())
+@settings(max_examples=100)
+def test_kernel_and_engine_agree_to_the_last_bit(kind: str, data: st.DataObject) -> None:
+    assert not differing(data.draw(covered_scenarios(kind)))
+
+
+@pytest.mark.parametrize("query", LOADED)
+def test_they_agree_under_heavy_load(query: str) -> None:
+    scenario = parse(query + "&rate=400&duration_s=10&replications=1&hold_cv=1.5")
+    assert not covers(scenario)
+    assert to_the_last_bit(simulate_arrays(scenario)) == to_the_last_bit(simulate(scenario))
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(kinds_covered())))
+@given(data=st.data())
+@settings(max_examples=5)
+def test_what_the_kernel_does_not_play_it_says(kind: str, data: st.DataObject) -> None:
+    assert kind in covers(data.draw(small_scenarios(kind)))
