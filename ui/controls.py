@@ -10,7 +10,7 @@ import streamlit as st
 from pools.kinds import KINDS
 from pools.setting import Setting, Value, settings_of
 from sim.query import KIND, QUERY_CHARS_MAX, all_settings
-from sim.scenario import PARTS, Scenario, Workload
+from sim.scenario import PARTS, Goal, Scenario, Workload
 from ui import state
 
 EXPLORED = ("pool_size", "max_overflow", "max_size", "min_size", "limit", "limit_per_host")
@@ -56,11 +56,22 @@ def load_controls(kind: str, values: dict[str, Value]) -> None:
 
 def other_controls(kind: str, values: dict[str, Value]) -> None:
     """Draw what is set rarely: all other parts and the run itself, folded away."""
-    rare = {name: part for name, part in PARTS.items() if part is not Workload}
+    rare = {name: part for name, part in PARTS.items() if part not in (Workload, Goal)}
     for name, owner in (rare | {"run": Scenario}).items():
         with st.expander(name.capitalize()):
             names = [made.query for made in settings_of(owner).values()]
             _boxes(names, kind, values, short=_SHORT_INSIDE)
+
+
+def goal_controls(kind: str, values: dict[str, Value]) -> None:
+    """Draw what is wanted of the pool: limits first, then what must be survived."""
+    known = all_settings(kind)
+    names = [made.query for made in settings_of(Goal).values()]
+    shown = [name for name in names if state.applies(name, kind, values)]
+    with st.grid(5, min_column_width=130, gap=("xsmall", "small")):
+        values |= {name: _number(known[name]) for name in shown if known[name].kind is not bool}
+    with st.container(horizontal=True):
+        values |= {name: _choice(known[name]) for name in shown if known[name].kind is bool}
 
 
 def help_text(known: Setting) -> str:

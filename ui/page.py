@@ -14,7 +14,7 @@ from sim.scenario import Scenario
 from sim.verdict import verdict
 from ui import controls, state
 from ui.answer import Answer
-from ui.panels import header, results
+from ui.panels import advice, header, results
 from ui.panels.budget import budget
 from ui.panels.checklist import checklist
 from ui.panels.code import code
@@ -28,7 +28,7 @@ ABOUT = """**Poolwise** simulates Python connection pools, checks them live and 
 It runs on this machine and asks nothing of any other."""
 
 
-def choose() -> Scenario | InvalidSettings:
+def choose(goal: advice.Place) -> Scenario | InvalidSettings:
     """Draw the sidebar; return the scenario it describes, or what is wrong with it."""
     with st.sidebar:
         st.header("Pool", anchor=False)
@@ -39,6 +39,7 @@ def choose() -> Scenario | InvalidSettings:
         st.header("Workload", anchor=False)
         controls.load_controls(kind, values)
         controls.other_controls(kind, values)
+        advice.choose_goal(goal, kind, values)
         chosen = state.scenario_or_mistakes(kind, values)
         with preset_place:
             preset(chosen if isinstance(chosen, Scenario) else None)
@@ -73,8 +74,10 @@ def main() -> None:
     )
     state.arrive()
     top = st.container(horizontal=True, vertical_alignment="center", key="top")
-    notice, said, body = st.container(), st.container(), st.container()
-    chosen = choose()
+    notice, said = st.container(), st.container()
+    goal = advice.place()
+    body = st.container()
+    chosen = choose(goal)
     with top:
         header.title()
     with notice:
@@ -83,15 +86,16 @@ def main() -> None:
         with said:
             header.mistakes_box(chosen)
         return
-    answer = Answer(chosen)
+    answer, run = Answer(chosen), chosen.without_goal
     with body:
-        see(chosen, answer.result)
-        library(chosen)
-        live(chosen)
+        see(run, answer.result)
+        library(run)
+        live(run)
         review(chosen)
-        checklist(chosen, answer.result)
+        checklist(run, answer.result)
     with said:
-        header.verdict_box(verdict(chosen, answer.result))
+        header.verdict_box(verdict(run, answer.result))
+    advice.advice(goal, chosen)
     with top:
         share(chosen)
     if answer.improved():

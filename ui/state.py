@@ -7,7 +7,7 @@ address by Streamlit; this module says which of them apply, repairs what binding
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -16,11 +16,11 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pools.kinds import KINDS
-from pools.setting import InvalidSettings, Setting, Value
-from sim.demand import FITTED
+from pools.setting import InvalidSettings, Setting, Value, settings_of
+from sim.demand import CLOSED, FITTED
 from sim.presets import PRESETS, Preset
 from sim.query import KIND, all_settings, from_values, parse, to_query, to_values
-from sim.scenario import Scenario
+from sim.scenario import Goal, Scenario
 
 _ARRIVED = "_arrived"
 _IGNORED = "_ignored"
@@ -62,6 +62,10 @@ def _hold(when: str, test: Callable[[str, str], bool]) -> Applies:
 
 _DATABASE = Applies("the pool is a database's", _database)
 _HTTP = Applies("the pool is an HTTP client's", lambda kind, values: not _database(kind, values))
+_OPEN = Applies(
+    "users do not wait for their answer",
+    lambda _kind, values: values.get("pattern", "steady") not in CLOSED,
+)
 _KEEPS = Applies("the pool keeps connections", lambda kind, _values: kind != "sqlalchemy-null")
 APPLIES: Mapping[str, Applies] = {
     "rate": _pattern("steady", "bursty", "spike", "ramp", "day"),
@@ -92,6 +96,8 @@ APPLIES: Mapping[str, Applies] = {
     "reserved": _DATABASE,
     "other_connections": _DATABASE,
     "warm_connections": _KEEPS,
+    "goal_burst": _OPEN,
+    "goal_budget": _DATABASE,
 }
 
 
@@ -209,9 +215,25 @@ def still_wanted() -> None:
     st.session_state.get(_ARRIVED)
 
 
+def has_goal() -> bool:
+    """Whether something is wanted of the pool."""
+    return _goal().is_asked
+
+
+def _goal() -> Goal:
+    """Return the goal that the widgets, or the link, describe."""
+    known = settings_of(Goal)
+    fields: dict[str, Any] = {}
+    for name, made in known.items():
+        value = st.session_state.get(made.query)
+        if value is not None and made.problem(value) is None:
+            fields[name] = made.to_field(value)
+    return Goal(**fields)
+
+
 def preset_of(scenario: Scenario | None) -> Preset | None:
-    """Return the preset that a scenario is."""
-    return None if scenario is None else _presets().get(to_query(scenario))
+    """Return the preset that a scenario is, whatever is wanted of it."""
+    return None if scenario is None else _presets().get(to_query(scenario.without_goal))
 
 
 @cache
@@ -221,14 +243,14 @@ def _presets() -> Mapping[str, Preset]:
 
 
 def apply_preset(spelt: Callable[[Setting, Value], str]) -> None:
-    """Write the preset chosen into every widget and the address: a callback.
+    """Write the preset chosen into every widget and the address: a callback. The goal stays.
 
     `spelt` says how a setting's widget writes a value into the address.
     """
     chosen = st.session_state.get(PRESET)
     for preset in PRESETS:
         if preset.name == chosen:
-            apply(parse(preset.query), spelt)
+            apply(replace(parse(preset.query), goal=_goal()), spelt)
 
 
 def apply(scenario: Scenario, spelt: Callable[[Setting, Value], str]) -> None:

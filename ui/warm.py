@@ -8,10 +8,10 @@ from sim.run import run
 from sim.scenario import Scenario
 from sim.verdict import verdict
 from ui import charts
-from ui.panels import library, live, results
+from ui.panels import advice, library, live, results
 from ui.plot.script import plotly_script
 
-LOADED = (library, live, results)
+LOADED = (advice, library, live, results)
 
 
 def warm_up() -> None:
