@@ -12,24 +12,33 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pools.live import problems
-from pools.live.order import order_for, spawn
-from pools.live.plan import Plan, plan
-from pools.live.problems import Problem
+from pools.live.order import order_for, order_for_own, order_to_look, spawn
+from pools.live.plan import SET_UP_S, Plan, plan
+from pools.live.policy import Policy, policy_of
+from pools.live.preflight import Facts, Look
+from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.report import LiveReport, report_of
 from pools.live.slots import Slots
+from pools.live.target import AnyTarget, BuiltIn, Own
 from sim.scenario import Scenario
 
 KILL_AFTER_DEADLINE_S = 2.0
 GONE_S = 5.0
 READ_BYTES = 65_536
-SLOTS = Slots(most=2)
+LOAD_WEIGHT = 8
+SLOTS = Slots()
+BUILT_IN = BuiltIn()
+STEPS = ("server", "calibrate", "load")
+OWN_STEPS = ("preflight", "calibrate", "load")
+LOOK_STEPS = ("preflight",)
 TITLES = {
     "server": "Start the server",
+    "preflight": "Look at the server: what it allows, what is in use",
     "calibrate": "Measure connect, round trip and library costs",
     "load": "Drive the real pool",
 }
@@ -50,12 +59,14 @@ class LiveCheck:
     """One live check under way or over.
 
     `state` is running, done, failed or cancelled. `report` is there when it is done,
-    `problem` when it failed. All attributes may be read from any thread at any time.
+    `problem` when it failed; `facts` is what it found about a server that a person named. A
+    look alone has no plan. All attributes may be read from any thread at any time.
     """
 
     def __init__(
         self,
-        planned: Plan,
+        planned: Plan | None,
+        steps: Sequence[str],
         child: "subprocess.Popen[bytes]",
         deadline_s: float,
         at_end: Callable[[], None],
@@ -63,12 +74,13 @@ class LiveCheck:
         """Follow a child process that has its order; use `start` instead."""
         self.plan = planned
         self.state = "running"
-        self.steps = tuple(Step(name, title) for name, title in TITLES.items())
+        self.steps = tuple(Step(name, TITLES[name]) for name in steps)
         self.report: LiveReport | None = None
         self.problem: Problem | None = None
+        self.facts: Facts | None = None
         self._child = child
         self._at_end = at_end
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._kill_at = time.monotonic() + deadline_s + KILL_AFTER_DEADLINE_S
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="live-check", daemon=True)
@@ -81,9 +93,10 @@ class LiveCheck:
 
     @property
     def fraction(self) -> float:
-        """How far the whole check is, 0..1; the load counts as four fifths of it."""
-        parts = dict(zip((step.name for step in self.steps), (0.1, 0.1, 0.8), strict=True))
-        return sum(parts[step.name] * step.fraction for step in self.steps)
+        """How far the whole check is, 0..1; the load counts as much as eight other steps."""
+        parts = [LOAD_WEIGHT if step.name == "load" else 1 for step in self.steps]
+        done = sum(part * step.fraction for part, step in zip(parts, self.steps, strict=True))
+        return done / sum(parts)
 
     @property
     def is_over(self) -> bool:
@@ -133,7 +146,7 @@ class LiveCheck:
             if left_s <= 0.0:
                 if self.state != "running":
                     return
-                self._finish("failed", problem=problems.deadline(self._deadline_s))
+                self._finish("failed", problem=problems.deadline(self.deadline_s))
                 self._kill()
                 self._kill_at = time.monotonic() + GONE_S
             elif poller.poll(left_s * 1000.0):
@@ -146,7 +159,10 @@ class LiveCheck:
 
     def _take(self, message: dict[str, Any]) -> None:
         if "done" in message:
-            self._finish("done", report=report_of(self.plan, message["done"]))
+            made = report_of(self.plan, message["done"]) if self.plan else None
+            self._finish("done", report=made)
+        elif "look" in message:
+            self.facts = Look.from_json(message["look"]).facts
         elif "problem" in message:
             self._finish("failed", problem=Problem(**message["problem"]))
         else:
@@ -175,18 +191,92 @@ class LiveCheck:
                 os.killpg(self._child.pid, signal.SIGKILL)
 
 
-def start(scenario: Scenario, *, session: str = "", deadline_s: float | None = None) -> LiveCheck:
-    """Start a live check of a scenario, within the caps of `plan`; returns at once.
+def start(
+    scenario: Scenario,
+    *,
+    session: str = "",
+    deadline_s: float | None = None,
+    allowed: Policy | None = None,
+) -> LiveCheck:
+    """Start a live check of a scenario against a server made for it; returns at once.
 
-    One check runs per `session` and two per server. `deadline_s` replaces the plan's own.
-    Raises Busy, or LiveCheckFailed if there is no server to check against.
+    Everything stays within the caps of `plan`. One check runs per `session`, and as many per
+    server as the policy says (`allowed`; by default that of the environment). `deadline_s`
+    replaces the plan's own. Raises Busy, or LiveCheckFailed if it cannot be.
     """
+    allowed = _allowing(BUILT_IN, allowed)
     planned = plan(scenario)
     limit_s = deadline_s or planned.deadline_s
-    SLOTS.take(session)
+    return _spawned(
+        lambda: order_for(planned, limit_s), planned, STEPS, session, limit_s, allowed.checks_most
+    )
+
+
+def look(target: Own, *, session: str = "", allowed: Policy | None = None) -> LiveCheck:
+    """Start to ask a server that a person named what it allows; `facts` holds the answer.
+
+    Puts no load on it. Raises Busy, or LiveCheckFailed if the policy does not allow it.
+    """
+    policy = _allowing(target, allowed)
+    limit_s = SET_UP_S
+    return _spawned(
+        lambda: order_to_look(target, policy, limit_s),
+        None,
+        LOOK_STEPS,
+        session,
+        limit_s,
+        policy.checks_most,
+    )
+
+
+def start_own(
+    scenario: Scenario,
+    target: Own,
+    facts: Facts,
+    *,
+    superuser_confirmed: bool = False,
+    session: str = "",
+    deadline_s: float | None = None,
+    allowed: Policy | None = None,
+) -> LiveCheck:
+    """Start a live check against a server that a person named, within what a look found.
+
+    Raises Busy, or LiveCheckFailed if the policy does not allow it or it has no room.
+    """
+    policy = _allowing(target, allowed)
+    planned = plan(scenario, facts)
+    limit_s = deadline_s or planned.deadline_s
+    return _spawned(
+        lambda: order_for_own(planned, target, policy, limit_s, superuser=superuser_confirmed),
+        planned,
+        OWN_STEPS,
+        session,
+        limit_s,
+        policy.checks_most,
+    )
+
+
+def _allowing(target: AnyTarget, allowed: Policy | None) -> Policy:
+    policy = allowed or policy_of()
+    refusal = policy.refusal(target)
+    if refusal:
+        raise LiveCheckFailed(problems.not_allowed(refusal))
+    return policy
+
+
+def _spawned(
+    order: Callable[[], dict[str, Any]],
+    planned: Plan | None,
+    steps: Sequence[str],
+    session: str,
+    deadline_s: float,
+    checks_most: int,
+) -> LiveCheck:
+    """Take a slot, start the child, give the slot back when all is over."""
+    SLOTS.take(session, checks_most)
     try:
-        child = spawn(order_for(planned, limit_s))
-        return LiveCheck(planned, child, limit_s, lambda: SLOTS.give_back(session))
+        child = spawn(order())
+        return LiveCheck(planned, steps, child, deadline_s, lambda: SLOTS.give_back(session))
     except BaseException:
         SLOTS.give_back(session)
         raise

@@ -23,10 +23,12 @@ def main() -> None:
     answers = _take_over_stdout()
     limit(cpu_s=int(order["deadline_s"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from pools.live import steps  # noqa: PLC0415  after the limits
+    from pools.live.own_steps import OwnSteps  # noqa: PLC0415  after the limits
+    from pools.live.steps import Steps, run  # noqa: PLC0415
 
     order["held_open"] = (answers,)
-    steps.run(order, lambda message: _write(answers, message))
+    kind = OwnSteps if "target" in order else Steps
+    run(kind, order, lambda message: _write(answers, message))
 
 
 def limit(*, cpu_s: int) -> None:

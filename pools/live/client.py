@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from pools.live.guard import turn
 from pools.live.problems import during
 from pools.live.secret import Secret
 from pools.live.target import Tls
@@ -84,6 +85,10 @@ def tls_context(tls: Tls) -> ssl.SSLContext | None:
 
 
 async def connect(target: Target, *, timeout_s: float) -> Connection:
-    """Open one connection. Raises what asyncpg raises, noted as from connecting."""
+    """Open one connection, when it is its turn.
+
+    Raises what asyncpg raises, noted as from connecting.
+    """
+    await turn()
     with during("connect"):
         return await asyncpg.connect(**connect_arguments(target, timeout_s=timeout_s))

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pools.kinds import SqlalchemyQueue
-from pools.live.plan import HOLD_S_MAX
 from pools.live.report import LiveReport
 from pools.trace import Trace
 from sim.engine import simulate
@@ -65,7 +64,7 @@ def compare(report: LiveReport) -> Comparison:
 def requested(report: LiveReport) -> Arrivals:
     """Return the schedule that the live check was given."""
     drawn = draw(report.scenario)
-    return replace(drawn, hold_s=drawn.hold_s.clip(max=HOLD_S_MAX))
+    return replace(drawn, hold_s=drawn.hold_s.clip(max=report.hold_s_max))
 
 
 def _replay(report: LiveReport, asked: Arrivals) -> Trace:

@@ -9,6 +9,7 @@ name that changes its answer gains nothing.
 import asyncio
 import socket
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -44,19 +45,37 @@ def nowhere(_: socket.socket, __: Any) -> bool:  # noqa: ANN401  an address as s
 class Door:
     """Lets sockets out: to where `goes` allows, at most `most` at once.
 
-    `forbidden` counts the refused; `peak` is the most sockets that were open at once.
+    `forbidden` counts the refused; `peak` is the most sockets that were open at once;
+    `paced_s` is how long connects waited for their turn, taken together.
     """
 
     goes: Goes = nowhere
     most: int = 0
+    connects_per_s: int | None = None
     forbidden: int = 0
     peak: int = 0
+    paced_s: float = 0.0
+    _begun_s: deque[float] = field(default_factory=deque)
     _out: "weakref.WeakSet[socket.socket]" = field(default_factory=weakref.WeakSet)
 
     @property
     def open_now(self) -> int:
         """How many sockets that went out are still open."""
         return sum(one.fileno() >= 0 for one in self._out)
+
+    async def turn(self) -> None:
+        """Wait until a connect may begin: at most `connects_per_s` begin within any second."""
+        loop, most = asyncio.get_running_loop(), self.connects_per_s
+        if most is None:
+            return
+        now_s = loop.time()
+        earliest_s = self._begun_s[-most] + 1.0 if len(self._begun_s) >= most else now_s
+        begins_s = max(now_s, earliest_s)
+        self._begun_s.append(begins_s)
+        if len(self._begun_s) > most:
+            self._begun_s.popleft()
+        self.paced_s += begins_s - now_s
+        await asyncio.sleep(begins_s - now_s)
 
     def let_out(self, sock: socket.socket, address: Any) -> None:  # noqa: ANN401
         """Count a socket that is about to connect. Raises Forbidden or TooManySockets."""
@@ -67,6 +86,13 @@ class Door:
             raise TooManySockets
         self._out.add(sock)
         self.peak = max(self.peak, self.open_now)
+
+
+async def turn() -> None:
+    """Wait until a connect may begin on the running loop."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, GuardedLoop) and loop.door:
+        await loop.door.turn()
 
 
 class GuardedLoop(asyncio.SelectorEventLoop):

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
-from pools.live import problems
+from pools.live import policy, problems
 from pools.live.binaries import NoBinaries, find_binaries
-from pools.live.plan import DRAIN_S, HOLD_S_MAX, OWN_SLOTS, Plan, pool_arguments
+from pools.live.plan import DRAIN_S, OWN_SLOTS, Plan, pool_arguments
+from pools.live.policy import Policy
 from pools.live.problems import LiveCheckFailed
+from pools.live.target import Own, to_order
 from sim.workload import draw
 
 ROOT = Path(__file__).parents[2]
@@ -19,10 +22,43 @@ SCRUBBED = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/nonexistent"}
 
 
 def order_for(planned: Plan, deadline_s: float) -> dict[str, Any]:
-    """Say everything the child needs, the schedule included. Raises LiveCheckFailed."""
+    """Say what to do with a server made for the check. Raises LiveCheckFailed."""
+    order = _load(planned, deadline_s)
+    if planned.scenario.pool.serves == "database":
+        order["server"] = _server(planned)
+    return order
+
+
+def order_to_look(target: Own, allowed: Policy, deadline_s: float) -> dict[str, Any]:
+    """Say whom to ask what it allows. Holds the secret: it goes to a pipe and nowhere else."""
+    return {
+        "target": to_order(target),
+        "policy": policy.to_order(allowed),
+        "id": token_hex(4),
+        "deadline_s": deadline_s,
+        "only_look": True,
+    }
+
+
+def order_for_own(
+    planned: Plan, target: Own, allowed: Policy, deadline_s: float, *, superuser: bool
+) -> dict[str, Any]:
+    """Say what to do with a server that a person named, the secret included."""
+    scenario = planned.scenario
+    return {
+        **order_to_look(target, allowed, deadline_s),
+        **_load(planned, deadline_s),
+        "only_look": False,
+        "pool_most": scenario.pool.capacity or scenario.server.max_connections,
+        "superuser_confirmed": superuser,
+    }
+
+
+def _load(planned: Plan, deadline_s: float) -> dict[str, Any]:
+    """Say how to load which pool, the schedule included."""
     scenario = planned.scenario
     arrivals = draw(scenario)
-    order: dict[str, Any] = {
+    return {
         "kind": scenario.pool.name,
         "pool": pool_arguments(scenario.pool),
         "warm": scenario.warm_connections,
@@ -30,14 +66,11 @@ def order_for(planned: Plan, deadline_s: float) -> dict[str, Any]:
         "own_slots": OWN_SLOTS,
         "schedule": {
             "arrivals_s": arrivals.asked_s.tolist(),
-            "holds_s": arrivals.hold_s.clip(max=HOLD_S_MAX).tolist(),
+            "holds_s": arrivals.hold_s.clip(max=planned.hold_s_max).tolist(),
             "duration_s": scenario.duration_s,
             "drain_s": DRAIN_S,
         },
     }
-    if scenario.pool.serves == "database":
-        order["server"] = _server(planned)
-    return order
 
 
 def spawn(order: dict[str, Any]) -> "subprocess.Popen[bytes]":

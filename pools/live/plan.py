@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
-from pools.live import problems
+from pools.live import own_problems, problems
+from pools.live.preflight import Facts, HttpFacts, PostgresFacts
 from pools.live.problems import LiveCheckFailed
 from pools.setting import settings_of
 from sim.scenario import Fleet, Scenario, Server, Workload
@@ -28,6 +29,9 @@ CONNECT_S = 0.02
 MAX_CONNECTIONS_LOW, MAX_CONNECTIONS_HIGH = 10, 500
 OWN_SLOTS = 2
 DRAIN_S = 8.0
+OWN_HOLD_S_MAX = 0.5
+OWN_REQUESTS_MAX = 500
+OWN_RATE_MAX_UNPOOLED = 5.0
 SET_UP_S = 30.0
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": (
@@ -57,6 +61,7 @@ class Plan:
 
     scenario: Scenario
     notes: tuple[str, ...]
+    hold_s_max: float = HOLD_S_MAX
 
     @property
     def deadline_s(self) -> float:
@@ -80,30 +85,41 @@ class Plan:
         return max(1, self.scenario.server.slots - others) if others else -1
 
 
-def plan(scenario: Scenario) -> Plan:
+def plan(scenario: Scenario, own: Facts | None = None) -> Plan:
     """Cap a scenario to what one live check may do; one note in words for each change.
 
-    Raises LiveCheckFailed for a kind whose library is not driven live.
+    `own` is what was found about a server that a person named; without it, the check makes
+    one. Raises LiveCheckFailed for a kind whose library is not driven live, or if that server
+    has no room.
     """
     if scenario.pool.name not in PARAMETERS:
         raise LiveCheckFailed(problems.no_driver(scenario.pool.title))
     notes: list[str] = []
     duration_s = _cap(scenario.duration_s, DURATION_S_MAX, "Duration", "s", notes)
     warm_up_s = _cap(scenario.warm_up_s, duration_s * WARM_UP_SHARE_MAX, "Warm-up", "s", notes)
-    pool = _pool(scenario.pool, notes)
-    server = _server(scenario, notes)
+    most = CAPACITY_MAX if own is None else _room(scenario.pool, own)
+    pool = _pool(scenario.pool, most, notes)
+    workload = _workload(scenario, pool, duration_s, notes)
+    if own is None:
+        server = _server(scenario, notes)
+        fleet = _fleet(scenario, server, notes)
+        warm = min(scenario.warm_connections, pool.capacity or CAPACITY_MAX)
+    else:
+        workload = _gentle(workload, pool, own, duration_s, notes)
+        server, fleet = _own_server(most, notes), Fleet(replicas=1, workers=1)
+        warm = _opened_before(pool, notes)
     made = Scenario(
         pool=pool,
-        workload=_workload(scenario, pool, duration_s, notes),
+        workload=workload,
         server=server,
-        fleet=_fleet(scenario, server, notes),
+        fleet=fleet,
         duration_s=duration_s,
         warm_up_s=warm_up_s,
-        warm_connections=min(scenario.warm_connections, pool.capacity or CAPACITY_MAX),
+        warm_connections=warm,
         replications=1,
         seed=scenario.seed,
     )
-    return Plan(made, tuple(notes))
+    return Plan(made, tuple(notes), HOLD_S_MAX if own is None else OWN_HOLD_S_MAX)
 
 
 def pool_arguments(pool: Pool) -> dict[str, Any]:
@@ -118,33 +134,33 @@ def _cap(value: float, most: float, what: str, unit: str, notes: list[str]) -> f
     return most
 
 
-def _pool(pool: Pool, notes: list[str]) -> Pool:
-    """Keep the pool to what the real library can be told and within CAPACITY_MAX."""
+def _pool(pool: Pool, most: int, notes: list[str]) -> Pool:
+    """Keep the pool to what the real library can be told and within `most` connections."""
     fields = {field.name: field.default for field in dataclasses.fields(pool)}
     for name in settings_of(type(pool)):
         if name not in PARAMETERS[pool.name] and getattr(pool, name) != fields[name]:
             notes.append(f"{name} is left out: the installed library runs as it is.")
             pool = dataclasses.replace(pool, **{name: fields[name]})
-    return _smaller(pool, notes)
+    return _smaller(pool, most, notes)
 
 
-def _smaller(pool: Pool, notes: list[str]) -> Pool:
-    if isinstance(pool, SqlalchemyQueue) and (pool.capacity or 0) > CAPACITY_MAX:
-        size = min(pool.pool_size, CAPACITY_MAX)
-        overflow = CAPACITY_MAX - size
+def _smaller(pool: Pool, most: int, notes: list[str]) -> Pool:
+    if isinstance(pool, SqlalchemyQueue) and (pool.capacity or 0) > most:
+        size = min(pool.pool_size, most)
+        overflow = most - size
         notes.append(f"The pool is cut to pool_size={size}, max_overflow={overflow}.")
         return dataclasses.replace(pool, pool_size=size, max_overflow=overflow)
-    if isinstance(pool, AsyncpgPool) and pool.max_size > CAPACITY_MAX:
-        notes.append(f"The pool is cut to max_size={CAPACITY_MAX}.")
+    if isinstance(pool, AsyncpgPool) and pool.max_size > most:
+        notes.append(f"The pool is cut to max_size={most}.")
         return dataclasses.replace(
             pool,
-            max_size=CAPACITY_MAX,
-            min_size=min(pool.min_size, CAPACITY_MAX),
-            init_size=min(pool.init_size, CAPACITY_MAX),
+            max_size=most,
+            min_size=min(pool.min_size, most),
+            init_size=min(pool.init_size, most),
         )
-    if isinstance(pool, AiohttpConnector) and pool.limit > CAPACITY_MAX:
-        notes.append(f"The pool is cut to limit={CAPACITY_MAX}.")
-        return dataclasses.replace(pool, limit=CAPACITY_MAX)
+    if isinstance(pool, AiohttpConnector) and pool.limit > most:
+        notes.append(f"The pool is cut to limit={most}.")
+        return dataclasses.replace(pool, limit=most)
     return pool
 
 
@@ -228,3 +244,63 @@ def _fleet(scenario: Scenario, server: Server, notes: list[str]) -> Fleet:
     if others and scenario.pool.serves == "database":
         notes.append(f"The {others} connections of others are left free by a CONNECTION LIMIT.")
     return Fleet(replicas=1, workers=1, other_connections=others)
+
+
+def _room(pool: Pool, own: Facts) -> int:
+    """Return how many connections a pool may have at a server that a person named."""
+    if (pool.serves == "database") != isinstance(own, PostgresFacts):
+        raise LiveCheckFailed(own_problems.wrong_kind(pool.serves))
+    if isinstance(own, HttpFacts):
+        return CAPACITY_MAX
+    if own.pool_most < 1:
+        raise LiveCheckFailed(own_problems.too_few(own, 1))
+    return min(CAPACITY_MAX, own.pool_most)
+
+
+def _own_server(most: int, notes: list[str]) -> Server:
+    """Model what the check may use of a server as all there is: it takes no more."""
+    notes.append(f"The check takes at most {most} connections for the pool, and one to watch.")
+    notes.append("The scenario's round trip and connect time are not imposed but measured.")
+    return Server(max_connections=most, reserved=0, cpu_fraction=0.0)
+
+
+def _gentle(
+    load: Workload, pool: Pool, own: Facts, duration_s: float, notes: list[str]
+) -> Workload:
+    """Lower the load to what is fair to somebody's server."""
+    rate, spike = load.rate_per_s, load.spike_requests
+    if isinstance(own, HttpFacts):
+        spike = min(spike, OWN_REQUESTS_MAX // 2)
+        burst = spike if load.pattern == "spike" else 0
+        rate = _cap(rate, (OWN_REQUESTS_MAX - burst) / duration_s, "Rate", "/s", notes)
+        return _as_long_as_it_takes(load, own, rate, spike, notes)
+    if pool.capacity is None:
+        rate = _cap(rate, OWN_RATE_MAX_UNPOOLED, "Without a pool, rate", "/s", notes)
+        spike = min(spike, int(OWN_RATE_MAX_UNPOOLED))
+    return dataclasses.replace(load, rate_per_s=rate, spike_requests=spike)
+
+
+def _as_long_as_it_takes(
+    load: Workload, own: HttpFacts, rate: float, spike: int, notes: list[str]
+) -> Workload:
+    mean_s = min(max(own.answers.mean_s, 0.0001), HOLD_S_MAX)
+    notes.append(
+        f"Each request takes as long as the server takes: {mean_s * 1e3:.3g} ms when asked alone."
+    )
+    return dataclasses.replace(
+        load,
+        rate_per_s=rate,
+        spike_requests=spike,
+        hold_s_mean=round(mean_s, 7),
+        hold_cv=round(min(own.answers.cv, 5.0), 3),
+    )
+
+
+def _opened_before(pool: Pool, notes: list[str]) -> int:
+    """Return how many connections are opened before the load, gently."""
+    capacity = pool.capacity or 0
+    if capacity:
+        notes.append(
+            f"The pool's {capacity} connections are opened before the load, at most 10 a second."
+        )
+    return capacity

@@ -104,6 +104,12 @@ def no_driver(title: str) -> Problem:
     return Problem("PW-LIVE-kind", "No live check of this kind", cause, next_step, NOT_STARTED)
 
 
+def not_allowed(cause: str) -> Problem:
+    """Say that whoever runs Poolwise does not allow this; `cause` is the policy in words."""
+    next_step = "Ask whoever runs Poolwise, or check the built-in server."
+    return Problem("PW-LIVE-policy", "Not allowed here", cause, next_step)
+
+
 def unsupported() -> Problem:
     """Say that this system has no process groups and limits to run a check in."""
     cause = "A check needs process groups and resource limits, which this system does not have."

@@ -42,6 +42,10 @@ class Record:
         """Turn the loop's time into seconds from the start; what came before is 0."""
         return 0.0 if math.isnan(self.start_s) else max(0.0, now_s - self.start_s)
 
+    def was_granted(self, row: int) -> bool:
+        """Whether a request got a connection."""
+        return not math.isnan(self.trace.granted_s[row])
+
     def granted(self, row: int, key: Hashable, now_s: float) -> None:
         """Say that a request got the connection known as `key`."""
         self.trace.granted_s[row] = self.at(now_s)

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from pools.live.facts import Calibration, ServerFacts, trace_as_json, trace_from_json
-from pools.live.plan import Plan
+from pools.live.plan import HOLD_S_MAX, Plan
 from pools.trace import Trace
 from sim.query import parse, to_query
 from sim.scenario import Scenario
 
 CLIENT_CPU_MAX = 0.85
 LAG_P99_S_MAX = 0.010
+PACED_S_MAX = 0.1
+PLAIN = ("versions", "taken_at", "client_cpu", "late_s", "others", "hold_s_max", "paced_s")
 CONNECT_ROUND_TRIPS = {"database": 5, "http": 1}
 
 
@@ -26,7 +28,8 @@ class LiveReport:
 
     `scenario` is what was run, within the caps that `notes` name; `client_cpu` is the share
     of one core the load generator used; `late_s` how long after its scheduled instant it
-    started each request; `others` counts unexpected exceptions by class.
+    started each request; `others` counts unexpected exceptions by class; no hold was asked to be
+    longer than `hold_s_max`; `paced_s` is how long connects waited for this check's own limit.
     """
 
     scenario: Scenario
@@ -39,6 +42,8 @@ class LiveReport:
     client_cpu: float
     late_s: tuple[float, ...]
     others: Mapping[str, int]
+    hold_s_max: float = HOLD_S_MAX
+    paced_s: float = 0.0
 
     @property
     def lag_s(self) -> Mapping[str, float]:
@@ -75,6 +80,11 @@ class LiveReport:
                 f"The client started 1 request in 100 more than {self.lag_s['p99'] * 1e3:.0f} ms"
                 " late: this machine was busy, so these waits do not judge the pool."
             )
+        if self.paced_s > PACED_S_MAX:
+            yield (
+                f"Connects waited {self.paced_s:.1f} s in all for this check's own limit of 10 a"
+                " second; some of that is in the waits."
+            )
         for name, count in self.others.items():
             yield f"{count} requests failed with {name}."
 
@@ -83,7 +93,7 @@ class LiveReport:
         plain = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
-            if field.name in {"versions", "taken_at", "client_cpu", "late_s", "others"}
+            if field.name in PLAIN
         }
         return plain | {
             "scenario": to_query(self.scenario),
@@ -107,6 +117,8 @@ class LiveReport:
             client_cpu=data["client_cpu"],
             late_s=tuple(data["late_s"]),
             others=data["others"],
+            hold_s_max=data["hold_s_max"],
+            paced_s=data["paced_s"],
         )
 
 
@@ -123,5 +135,7 @@ def report_of(planned: Plan, result: Mapping[str, Any]) -> LiveReport:
         client_cpu=result["client_cpu"],
         late_s=tuple(result["late_s"]),
         others=result["others"],
+        hold_s_max=planned.hold_s_max,
+        paced_s=result.get("paced_s", 0.0),
     )
     return dataclasses.replace(report, notes=(*report.notes, *report.warnings()))

@@ -10,22 +10,21 @@ class Busy(RuntimeError):
 class Slots:
     """Counts checks under way. Safe to use from several threads."""
 
-    def __init__(self, most: int) -> None:
-        """Allow `most` checks at once over all sessions."""
-        self.most = most
+    def __init__(self) -> None:
+        """Begin with none taken."""
         self._lock = threading.Lock()
         self._taken: list[str] = []
 
-    def take(self, session: str) -> None:
-        """Take a place for a session. Raises Busy."""
+    def take(self, session: str, most: int) -> None:
+        """Take a place for a session, of `most` over all sessions. Raises Busy."""
         with self._lock:
             if session in self._taken:
                 raise Busy(
                     "A live check is already running in this session. Wait for it or cancel it."
                 )
-            if len(self._taken) >= self.most:
+            if len(self._taken) >= most:
                 raise Busy(
-                    f"{self.most} live checks are already running on this server, which is the"
+                    f"{most} live checks are already running on this server, which is the"
                     " most it allows. Try again in half a minute."
                 )
             self._taken.append(session)

@@ -30,6 +30,7 @@ from pools.live.guard import Door, Goes, GuardedLoop, only, only_unix
 from pools.live.http_server import HttpServer
 from pools.live.load import Load, Schedule
 from pools.live.policy import Policy
+from pools.live.problems import Problem
 from pools.live.record import Record
 
 Order = dict[str, Any]
@@ -71,17 +72,25 @@ class Steps:
 
     async def run(self) -> None:
         """Run all steps; end with one message that holds the result or the problem."""
-        http = self.order["kind"] == "aiohttp"
         total = asyncio.timeout(self.order["deadline_s"])
         try:
             async with total:
-                await (self.against_http() if http else self.against_postgres())
+                await self.carry_out()
         except Exception as error:  # noqa: BLE001  becomes a Problem
-            problem = problems.explain(error, self.step)
+            problem = self.explain(error)
             if isinstance(error, TimeoutError) and total.expired():
                 problem = problems.deadline(self.order["deadline_s"])
             self.tell(1.0, {}, "failed")
             self.say({"problem": asdict(problem)})
+
+    def explain(self, error: Exception) -> Problem:
+        """Turn an exception of the present step into words."""
+        return problems.explain(error, self.step)
+
+    async def carry_out(self) -> None:
+        """Check against a server that is made for it."""
+        http = self.order["kind"] == "aiohttp"
+        await (self.against_http() if http else self.against_postgres())
 
     async def against_postgres(self) -> None:
         """Check a database pool on a throw-away PostgreSQL."""
@@ -123,6 +132,9 @@ class Steps:
             await server.close()
         self.say({"done": result | {"server": asdict(facts)}})
 
+    def opened(self) -> None:
+        """Hear that the pool is open and the load begins."""
+
     def open_door(self, goes: Goes) -> None:
         """From here on, connections may be made: to there and nowhere else."""
         loop = asyncio.get_running_loop()
@@ -137,6 +149,7 @@ class Steps:
         record = Record.of(schedule.arrivals_s)
         load = Load(driver, schedule, record, self.tell)
         await driver.open(record, self.order["warm"])
+        self.opened()
         try:
             await load.run()
             await driver.finish()
@@ -173,10 +186,14 @@ class Steps:
         self.tell(fraction, {})
 
 
-def run(order: Order, say: Say) -> None:
+def run(kind: type[Steps], order: Order, say: Say) -> None:
     """Carry out an order on a guarded loop with precise timers."""
+
+    async def carry_out() -> None:
+        await kind(order, say).run()
+
     with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
-        runner.run(Steps(order, say).run())
+        runner.run(carry_out())
 
 
 @asynccontextmanager

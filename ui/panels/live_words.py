@@ -76,7 +76,7 @@ def step_line(step: Step) -> str:
 
 def progress_line(check: LiveCheck) -> str:
     """Say how far a check is."""
-    return f"{check.fraction:.0%} done; it ends by itself after {check.plan.deadline_s:.0f} s."
+    return f"{check.fraction:.0%} done; it ends by itself after {check.deadline_s:.0f} s."
 
 
 def problem_line(problem: Problem) -> str:

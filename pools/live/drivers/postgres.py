@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from pools.live.client import Connection, Target, connect
 from pools.live.record import Record
+from pools.live.restraint import NoSlot, Restraint
 from pools.trace import Cause, Outcome
 
 CONNECT_TIMEOUT_S = 5.0
@@ -58,12 +59,14 @@ class PostgresDriver:
         self.arguments = dict(arguments)
         self.record = Record.of(())
         self.loop = asyncio.get_running_loop()
+        self.restraint = Restraint()
 
     async def open_connection(self, *_: object, **__: object) -> Connection:
         """Open one connection for the pool and note when it opens and closes."""
         link = self.record.opening(self.loop.time())
         try:
-            made = await connect(self.target, timeout_s=CONNECT_TIMEOUT_S)
+            self.restraint.connecting()
+            made = await self._connect()
         except BaseException:
             self.record.closed(link, Cause.OPEN_FAILED, self.loop.time())
             raise
@@ -71,7 +74,17 @@ class PostgresDriver:
         made.add_termination_listener(lambda _: self._closed(link))
         return made
 
+    async def _connect(self) -> Connection:
+        try:
+            made = await connect(self.target, timeout_s=CONNECT_TIMEOUT_S)
+        except BaseException as error:
+            self.restraint.not_connected(error)
+            raise
+        self.restraint.connected()
+        return made
+
     def _closed(self, link: int) -> None:
+        self.restraint.closed()
         self.record.closed(link, self.cause_of(link), self.loop.time())
 
     def cause_of(self, link: int) -> Cause:
@@ -85,10 +98,16 @@ class PostgresDriver:
 
     async def request(self, row: int, hold_s: float) -> None:
         """Serve one scheduled request and write down how it went."""
+        failed = False
         try:
             await self.use(row, hold_s)
         except Exception as error:  # noqa: BLE001  every failure of a library is an outcome
-            self.record.failed(row, outcome_of(error), error, self.loop.time())
+            outcome = outcome_of(error)
+            if outcome is Outcome.ACQUIRE_TIMEOUT and self.record.was_granted(row):
+                outcome = Outcome.CONNECTION_LOST  # it was the statement that took too long
+            self.record.failed(row, outcome, error, self.loop.time())
+            failed = outcome is not Outcome.ACQUIRE_TIMEOUT and not isinstance(error, NoSlot)
+        self.restraint.answered(failed=failed)
 
     async def finish(self) -> None:
         """Add nothing: the client saw everything."""
@@ -119,7 +138,7 @@ class SqlalchemyDriver(PostgresDriver):
         """Make the engine; it connects lazily."""
         self.record = record
         self.engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=self.open_connection, **self.pool_arguments()
+            "postgresql+asyncpg://", **self.creation(), **self.pool_arguments()
         )
         self.checked_out_s: dict[int, float] = {}
         self.checked_in_s: dict[int, float] = {}
@@ -142,6 +161,10 @@ class SqlalchemyDriver(PostgresDriver):
         if row is not None:
             self.checked_in_s[row] = self.loop.time()
 
+    def creation(self) -> dict[str, Any]:
+        """Return how connections are made."""
+        return {"async_creator": self.open_connection}
+
     def pool_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments that decide about the pool."""
         return self.arguments
@@ -157,11 +180,15 @@ class SqlalchemyDriver(PostgresDriver):
         ASKING.set(row)
         async with self.engine.connect() as connection:
             self.record.granted(row, _server_pid(connection), self.checked_out_s.pop(row))
-            await connection.execute(self.statement, {"argument": self.work.argument(hold_s)})
+            await self.hold(connection, hold_s)
             await connection.commit()
             self.record.released(row, self.loop.time())
         closed = self.record.is_closed(row)
         self.record.returned(row, self.loop.time() if closed else self.checked_in_s[row])
+
+    async def hold(self, connection: AsyncConnection, hold_s: float) -> None:
+        """Keep the connection busy at the server."""
+        await connection.execute(self.statement, {"argument": self.work.argument(hold_s)})
 
     async def _hold_at(self, gate: asyncio.Barrier) -> None:
         async with self.engine.connect():
@@ -209,7 +236,7 @@ class AsyncpgDriver(PostgresDriver):
 
         Its borrower learns that a few turns of the event loop later.
         """
-        await connection.reset()
+        await self.reset(connection)
         row = self.row_with.pop(connection.get_server_pid(), None)
         if row is not None:
             self.reset_s[row] = self.loop.time()
@@ -224,12 +251,20 @@ class AsyncpgDriver(PostgresDriver):
         try:
             pid = connection.get_server_pid()
             self.record.granted(row, pid, self.loop.time())
-            await connection.fetchval(self.work.sql, self.work.argument(hold_s))
+            await self.hold(connection, hold_s)
             self.record.released(row, self.loop.time())
             self.row_with[pid] = row
         finally:
             await self.pool.release(connection)
         self.record.returned(row, self.reset_s.pop(row, self.loop.time()))
+
+    async def hold(self, connection: Connection, hold_s: float) -> None:
+        """Keep the connection busy at the server."""
+        await connection.fetchval(self.work.sql, self.work.argument(hold_s))
+
+    async def reset(self, connection: Connection) -> None:
+        """Reset a connection that comes back, as the pool does by itself."""
+        await connection.reset()
 
     async def _hold_at(self, gate: asyncio.Barrier) -> None:
         async with self.pool.acquire():
