@@ -23,6 +23,7 @@ from ui.panels.live import live
 from ui.panels.preset import preset
 from ui.panels.review import review
 from ui.panels.share import share
+from ui.panels.sweep import sweep
 
 ABOUT = """**Poolwise** simulates Python connection pools, checks them live and writes their code.
 It runs on this machine and asks nothing of any other."""
@@ -89,6 +90,7 @@ def main() -> None:
     answer, run = Answer(chosen), chosen.without_goal
     with body:
         see(run, answer.result)
+        sweep(chosen)
         library(run)
         live(run)
         review(chosen)

@@ -9,14 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from functools import partial
 from pathlib import Path
 
 from pools.setting import InvalidSettings, Mistake
 from sim.query import parse
 from sim.sweep.axis import default_axes, parse_axis
 from sim.sweep.cell import METRICS
-from sim.sweep.executors import NoCluster, chosen_executor, local_processes
+from sim.sweep.executors import NoCluster, chosen_executor
 from sim.sweep.grid import Grid
 from sim.sweep.run import Precision, Progress, SweepFailed, sweep
 from sim.sweep.table import SUFFIXES, Journal, OtherSweep, write
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         with chosen_executor(given.workers) as executor:
-            return _sweep(given.out, grid, precision, executor, given.workers)
+            return _sweep(given.out, grid, precision, executor)
     except OtherSweep as other:
         return _say(2, str(other))
     except (NoCluster, SweepFailed) as failed:
@@ -71,17 +70,14 @@ def _asked(given: argparse.Namespace) -> tuple[Grid, Precision]:
     )
 
 
-def _sweep(
-    out: Path, grid: Grid, precision: Precision, executor: Executor, workers: int | None
-) -> int:
+def _sweep(out: Path, grid: Grid, precision: Precision, executor: Executor) -> int:
     journal = Journal(out, grid, precision)
     known = journal.known()
     if known:
         print(f"goes on: {len(known)} cells are known", file=sys.stderr)
-    renew = partial(local_processes, workers)
     progress = Progress(())
     try:
-        for progress in sweep(grid, executor, precision, known=known, renew=renew):
+        for progress in sweep(grid, executor, precision, known=known):
             journal.add(progress)
             _show(progress)
     finally:

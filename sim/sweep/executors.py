@@ -5,33 +5,23 @@ Dask scheduler (`tcp://host:8786`), whose workers have this code; without it, as
 as there are cores, at low priority, so that a page stays quick beside them.
 """
 
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 
+from sim.sweep.processes import Processes
+
 ADDRESS = "POOLWISE_DASK"
-NICENESS = 10
 
 
 class NoCluster(RuntimeError):
     """The Dask cluster that was asked for cannot be used; the text says what to do."""
 
 
-def local_processes(count: int | None = None) -> ProcessPoolExecutor:
-    """Return processes of this machine, one for each core unless told otherwise."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count or os.cpu_count() or 1, context, initializer=_step_back)
-
-
-def _step_back() -> None:
-    os.nice(NICENESS)
-
-
 @contextmanager
 def chosen_executor(workers: int | None = None) -> Iterator[Executor]:
-    """Yield Dask's executor if POOLWISE_DASK names a scheduler, else local processes.
+    """Yield Dask's executor if POOLWISE_DASK names a scheduler, else processes of this machine.
 
     Raises NoCluster if there is an address but no such cluster.
     """
@@ -39,9 +29,12 @@ def chosen_executor(workers: int | None = None) -> Iterator[Executor]:
     if address:
         with dask_executor(address) as executor:
             yield executor
-    else:
-        with local_processes(workers) as executor:
-            yield executor
+        return
+    processes = Processes(workers)
+    try:
+        yield processes
+    finally:
+        processes.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -15,12 +15,16 @@ _BELOW_SIZE = ("min_size", "init_size")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One cell: where it lies, and the query of its scenario, or why there is none."""
+    """One cell: where it lies, and the query of its scenario, or why there is none.
+
+    `requests` is how many one replication has, at most.
+    """
 
     column: int
     row: int
     query: str
     problem: str = ""
+    requests: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Grid:
 
     def _place(self, column: int, row: int, varied: Mapping[str, Value]) -> Place:
         try:
-            return Place(column, row, to_query(varied_scenario(self.base, varied)))
+            made = varied_scenario(self.base, varied)
+            return Place(column, row, to_query(made), requests=made.requests_expected)
         except InvalidSettings as wrong:
             return Place(column, row, "", "; ".join(map(str, wrong.mistakes)))
 

@@ -4,16 +4,17 @@ The answer for a cell depends on its query and the number of replications alone,
 same whatever executes it, in whatever order.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 
+from sim.scenario import REQUESTS_MAX
 from sim.sweep.cell import Cell, evaluate_all
 from sim.sweep.grid import Grid, Place
 
-CHUNKS_PER_STAGE = 40
-CHUNK_MAX = 10
-RENEWALS_MAX = 5
+# A piece is short enough to be waited for when a sweep is cancelled.
+PIECE_REQUESTS = 50_000
+LOSSES_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Progress:
 
 
 class SweepFailed(RuntimeError):
-    """The executor lost its workers again and again."""
+    """Whoever simulates was lost again and again."""
 
 
 def sweep(
@@ -64,17 +65,17 @@ def sweep(
     precision: Precision | None = None,
     *,
     known: Mapping[str, Cell] | None = None,
-    renew: Callable[[], Executor] | None = None,
     in_flight_max: int = 8,
 ) -> Generator[Progress, None, None]:
     """Simulate a grid; yield one and the same Progress whenever there is news.
 
-    `known` are settled cells of an earlier run by query; they are not simulated again. If the
-    executor breaks (its processes were killed), the work that was lost goes to a new one from
-    `renew`. At most `in_flight_max` pieces of work are handed out at a time, so that several
-    sweeps can share an executor. Closing the iterator cancels what has not begun.
+    `known` are settled cells of an earlier run by query; they are not simulated again. Work
+    that is lost with its process is done again, up to LOSSES_MAX times; then, or if the
+    executor takes no more work, SweepFailed is raised. At most `in_flight_max` pieces of work
+    are handed out at a time, so that several sweeps can share an executor. Closing the iterator
+    cancels what has not begun.
     """
-    work = _Work(executor, renew, in_flight_max)
+    work = _Work(executor, in_flight_max)
     precision = precision or Precision()
     progress = Progress(tuple(grid.places()))
     for number, place in enumerate(progress.places):
@@ -83,14 +84,14 @@ def sweep(
             progress.settled.add(number)
     yield progress
     try:
-        for stage, replications in enumerate(precision.stages):
-            is_last = stage == len(precision.stages) - 1
+        for replications in precision.stages:
             open_cells = [
                 number
                 for number, place in enumerate(progress.places)
                 if not place.problem and number not in progress.settled
             ]
-            for numbers, cells in work.done(_chunks(open_cells), progress.places, replications):
+            is_last = replications == precision.stages[-1]
+            for numbers, cells in work.done(open_cells, progress.places, replications):
                 _take(progress, numbers, cells, precision, is_last=is_last)
                 yield progress
     finally:
@@ -114,68 +115,74 @@ def _take(
             progress.settled.add(number)
 
 
-def _chunks(numbers: Sequence[int]) -> list[list[int]]:
-    """Deal the cells into pieces of work, neighbours apart: a piece has light and heavy ones."""
-    count = max(1, min(len(numbers), max(CHUNKS_PER_STAGE, len(numbers) // CHUNK_MAX)))
-    return [list(numbers[start::count]) for start in range(count if numbers else 0)]
+def _pieces(
+    numbers: Sequence[int], places: Sequence[Place], replications: int
+) -> Iterator[list[int]]:
+    """Split the cells into pieces of about as much work each."""
+    piece: list[int] = []
+    requests = 0.0
+    for number in numbers:
+        piece.append(number)
+        requests += min(REQUESTS_MAX, places[number].requests * replications)
+        if requests >= PIECE_REQUESTS:
+            yield piece
+            piece, requests = [], 0.0
+    if piece:
+        yield piece
 
 
 class _Work:
     """Pieces of work handed to an executor, some at a time."""
 
-    def __init__(
-        self, executor: Executor, renew: Callable[[], Executor] | None, in_flight_max: int
-    ) -> None:
+    def __init__(self, executor: Executor, in_flight_max: int) -> None:
         self._executor = executor
-        self._renew = renew
-        self._renewals = 0
-        self._renewed: list[Executor] = []
         self._in_flight_max = in_flight_max
+        self._losses = 0
         self._flying: dict[Future[list[Cell]], list[int]] = {}
 
     def done(
-        self, chunks: list[list[int]], places: Sequence[Place], replications: int
+        self, numbers: Sequence[int], places: Sequence[Place], replications: int
     ) -> Iterator[tuple[list[int], list[Cell]]]:
         """Yield each piece when it is done, in whatever order that is."""
-        left = chunks[::-1]
+        left = [*_pieces(numbers, places, replications)][::-1]
         while left or self._flying:
-            try:
-                while left and len(self._flying) < self._in_flight_max:
-                    queries = [places[number].query for number in left[-1]]
-                    future = self._executor.submit(evaluate_all, queries, replications)
-                    self._flying[future] = left.pop()
-                ready, _ = wait(self._flying, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    cells = _result(future)
-                    yield self._flying.pop(future), cells
-            except BrokenExecutor as broken:
-                left += self._lost(broken)
+            while left and len(self._flying) < self._in_flight_max:
+                piece = left.pop()
+                self._flying[self._begun([places[n].query for n in piece], replications)] = piece
+            ready, _ = wait(self._flying, return_when=FIRST_COMPLETED)
+            for future in ready:
+                piece = self._flying.pop(future)
+                cells = self._result(future)
+                if cells is None:
+                    left.append(piece)
+                else:
+                    yield piece, cells
 
-    def _lost(self, broken: BrokenExecutor) -> list[list[int]]:
-        """Take a new executor; return the pieces that were under way."""
-        self._renewals += 1
-        if self._renew is None or self._renewals > RENEWALS_MAX:
-            raise SweepFailed(f"lost its workers {self._renewals} times") from broken
-        lost = list(self._flying.values())
-        self._flying.clear()
-        self._executor = self._renew()
-        self._renewed.append(self._executor)
-        return lost
+    def _begun(self, queries: list[str], replications: int) -> "Future[list[Cell]]":
+        try:
+            return self._executor.submit(evaluate_all, queries, replications)
+        except BrokenExecutor as broken:
+            raise SweepFailed("the executor takes no more work") from broken
+
+    def _result(self, future: "Future[list[Cell]]") -> list[Cell] | None:
+        """Return what a piece of work gave, or None if it was lost with its process."""
+        try:
+            return future.result()
+        except Exception as error:
+            if not _is_loss(error):
+                raise
+            self._losses += 1
+            if self._losses > LOSSES_MAX:
+                raise SweepFailed(f"work was lost {self._losses} times") from error
+            return None
 
     def cancel(self) -> None:
         """Let go of what has not begun."""
         for future in self._flying:
             future.cancel()
         self._flying.clear()
-        for executor in self._renewed:
-            executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _result(future: Future[list[Cell]]) -> list[Cell]:
-    """Return what a piece of work gave. Raises BrokenExecutor also where Dask gave up on it."""
-    try:
-        return future.result()
-    except Exception as error:
-        if type(error).__module__.startswith("distributed"):
-            raise BrokenExecutor(type(error).__name__) from error
-        raise
+def _is_loss(error: Exception) -> bool:
+    """Whether a process or a worker ended, also where Dask says so."""
+    return isinstance(error, BrokenExecutor) or type(error).__module__.startswith("distributed")

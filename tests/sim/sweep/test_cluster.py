@@ -86,6 +86,7 @@ def test_a_worker_killed_on_the_way_loses_nothing(
         base, parse_axis("pool_size=1..8", "sqlalchemy"), parse_axis("rate=60..300:4", "sqlalchemy")
     )
     monkeypatch.setenv(ADDRESS, address)
+    monkeypatch.setattr("sim.sweep.run.PIECE_REQUESTS", 2_000)
     with chosen_executor() as executor:
         coming = sweep(grid, executor, PRECISION)
         for _ in range(4):

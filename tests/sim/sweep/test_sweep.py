@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from typing import Any
 
@@ -14,8 +16,8 @@ from sim.query import parse
 from sim.run import run
 from sim.sweep.axis import parse_axis
 from sim.sweep.cell import METRICS, Cell, evaluate
-from sim.sweep.executors import local_processes
 from sim.sweep.grid import Grid
+from sim.sweep.processes import Processes
 from sim.sweep.run import Precision, Progress, SweepFailed, sweep
 
 
@@ -84,37 +86,71 @@ def test_stages_refine_only_what_is_not_known_well_enough(expected: Progress) ->
 
 
 def test_processes_give_the_same_cells_as_a_thread(expected: Progress) -> None:
-    with local_processes(2) as executor:
+    with Processes(2) as executor:
         assert swept(small_grid(), executor).cells == expected.cells
 
 
 def test_killed_processes_lose_nothing(expected: Progress) -> None:
-    renewed: list[Executor] = []
-
-    def renew() -> Executor:
-        renewed.append(local_processes(2))
-        return renewed[-1]
-
-    with local_processes(2) as executor:
-        coming = sweep(small_grid(), executor, QUICK, renew=renew)
+    with Processes(2) as executor:
+        coming = sweep(small_grid(), executor, QUICK)
         next(coming)
         next(coming)
-        os.kill(_workers()[-1].pid, signal.SIGKILL)
+        for worker in _workers():
+            os.kill(worker.pid, signal.SIGKILL)
         *_, progress = coming
     assert progress.cells == expected.cells
     assert progress.is_over
-    assert len(renewed) == 1
+    assert _workers() == []
 
 
 def _workers() -> list[psutil.Process]:
     children = psutil.Process().children()
-    return [one for one in children if any("spawn_main" in word for word in one.cmdline())]
+    return [one for one in children if "sim.sweep.worker" in one.cmdline()]
 
 
-def test_processes_that_always_die_end_the_sweep() -> None:
-    dying = Watched(BrokenExecutor("gone"))
-    with dying, pytest.raises(SweepFailed, match="lost its workers 6 times"):
-        list(sweep(small_grid(), dying, QUICK, renew=lambda: dying))
+def test_processes_end_with_a_parent_that_is_killed() -> None:
+    code = (
+        "import os, time\n"
+        "from sim.sweep.processes import Processes\n"
+        "print(Processes(1).submit(os.getpid).result(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert psutil.wait_procs([worker], timeout=20.0)[1] == []
+
+
+def test_an_error_in_a_process_is_the_error_here() -> None:
+    with Processes(1) as executor:
+        failing = executor.submit(int, "x")
+        assert executor.submit(int, "7").result() == 7
+        with pytest.raises(ValueError, match="invalid literal"):
+            failing.result()
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(int)
+
+
+def test_work_that_is_lost_again_and_again_ends_the_sweep() -> None:
+    class Dying(Watched):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return super().submit(_die)
+
+    with Dying() as dying, pytest.raises(SweepFailed, match="work was lost 21 times"):
+        list(sweep(small_grid(), dying, QUICK))
+
+
+def _die() -> None:
+    raise BrokenExecutor("gone")
+
+
+def test_an_executor_that_takes_no_work_ends_the_sweep() -> None:
+    broken = Watched(BrokenExecutor("gone"))
+    with broken, pytest.raises(SweepFailed, match="the executor takes no more work"):
+        list(sweep(small_grid(), broken, QUICK))
 
 
 def test_cells_that_are_known_are_not_simulated_again(expected: Progress) -> None:

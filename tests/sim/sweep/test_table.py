@@ -60,7 +60,10 @@ def test_parquet_holds_the_same_table(grid: Grid, progress: Progress, tmp_path: 
         assert found.column(column).to_pylist() == pytest.approx(shown)
 
 
-def test_an_interrupted_sweep_goes_on_from_its_journal(grid: Grid, tmp_path: Path) -> None:
+def test_an_interrupted_sweep_goes_on_from_its_journal(
+    grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.sweep.run.PIECE_REQUESTS", 1)
     out = tmp_path / "sweep.csv"
     with ThreadPoolExecutor(1) as executor:
         journal = Journal(out, grid, PRECISION)

@@ -56,12 +56,32 @@ function layoutOf({ layout, height }, root) {
   };
 }
 
+function configOf({ picture }) {
+  return {
+    displayModeBar: Boolean(picture),
+    modeBarButtons: [["toImage"]],
+    toImageButtonOptions: { format: "png", filename: picture, scale: 2 },
+    displaylogo: false,
+    doubleClick: "reset",
+    responsive: false,
+  };
+}
+
+// Listens from the first drawing on, and for as long as the data say that a click means something.
+function listen(chart) {
+  if (chart.listens) return;
+  chart.listens = true;
+  chart.node.on("plotly_click", ({ points: [point] }) => {
+    if (chart.data.clickable) chart.tell("clicked", { x: point.x, y: point.y ?? 0 });
+  });
+}
+
 async function draw(chart) {
   const { data, node, root } = chart;
   const plotly = await load(data.script);
   node.replaceChildren(...[...node.children].filter((child) => !child.dataset.sorry));
-  const config = { displayModeBar: false, doubleClick: "reset", responsive: false };
-  await plotly.react(node, data.traces, layoutOf(data, root), config);
+  await plotly.react(node, data.traces, layoutOf(data, root), configOf(data));
+  listen(chart);
   if (!chart.observer) {
     chart.observer = new ResizeObserver(() => {
       if (node.isConnected && node.clientWidth) plotly.Plots.resize(node);
@@ -96,7 +116,7 @@ async function update(chart) {
   chart.busy = false;
 }
 
-export default function ({ data, parentElement: root }) {
+export default function ({ data, parentElement: root, setTriggerValue: tell }) {
   let chart = state.get(root);
   if (!chart) {
     const node = document.createElement("div");
@@ -106,6 +126,7 @@ export default function ({ data, parentElement: root }) {
     state.set(root, chart);
   }
   chart.data = data;
+  chart.tell = tell;
   chart.node.style.minHeight = `${data.height}px`;
   chart.node.setAttribute("role", "img");
   chart.node.setAttribute("aria-label", data.label);
