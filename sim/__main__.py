@@ -69,6 +69,8 @@ def in_words(scenario: Scenario, result: SimulationResult) -> str:
         f"utilisation   {_shown(result.utilisation, 100.0)} %",
         f"timeouts      {_shown(result.timeout_ratio, 100.0)} %",
     ]
+    if result.growth_per_s.value is not None:
+        lines.append(f"queue grows   {_shown(result.growth_per_s, 1.0)} requests/s")
     lines += [
         f"wait {name:<9}{_shown(getattr(result.wait_s, name), 1000.0)} ms"
         for name in result.wait_s.__slots__

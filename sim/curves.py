@@ -30,15 +30,15 @@ def timeline(trace: Trace, end_s: float, bins: int = BINS) -> Timeline:
     opening, opened, closed = (
         np.asarray(column) for column in (trace.opening_s, trace.opened_s, trace.closed_s)
     )
-    in_use = _averages(granted, returned, edges)
-    is_open = _averages(opened, closed, edges)
+    in_use = averages(granted, returned, edges)
+    is_open = averages(opened, closed, edges)
     ready = np.where(np.isnan(opened), closed, opened)
     return Timeline(
         t_s=_rounded((edges[:-1] + edges[1:]) / 2.0),
         in_use=_rounded(in_use),
         idle=_rounded(np.maximum(0.0, is_open - in_use)),
-        opening=_rounded(_averages(opening, ready, edges)),
-        waiting=_rounded(_averages(asked, np.where(np.isnan(granted), released, granted), edges)),
+        opening=_rounded(averages(opening, ready, edges)),
+        waiting=_rounded(averages(asked, np.where(np.isnan(granted), released, granted), edges)),
     )
 
 
@@ -55,7 +55,8 @@ def survival(waits_s: Array, points: int = SURVIVAL_POINTS) -> Survival:
     return Survival(tuple(times.tolist()), tuple(longer.tolist()))
 
 
-def _averages(starts: Array, ends: Array, edges: Array) -> Array:
+def averages(starts: Array, ends: Array, edges: Array) -> Array:
+    """Return how many intervals are open on average between each two of some times."""
     # Differences of large sums can fall short of 0 by a rounding error.
     return np.maximum(0.0, np.diff(_integral(starts, ends, edges))) / np.diff(edges)
 

@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 BEYOND_MIN = 10
 
 
-def mean_of(values: Sequence[float]) -> Estimate:
-    """Return the mean of one value per replication, with its t interval."""
+def mean_of(values: Sequence[float], least: float = 0.0) -> Estimate:
+    """Return the mean of one value per replication, with its t interval, cut at `least`."""
     usable = np.asarray([value for value in values if not math.isnan(value)])
     if not len(usable):
         return Estimate(None)
@@ -23,7 +23,7 @@ def mean_of(values: Sequence[float]) -> Estimate:
     if len(usable) == 1:
         return Estimate(mean)
     error = float(usable.std(ddof=1)) / math.sqrt(len(usable))
-    return _around(mean, error, len(usable) - 1)
+    return _around(mean, error, len(usable) - 1, least)
 
 
 def pooled(groups: Sequence[Array], statistic: Callable[[Array], float]) -> Estimate:
@@ -48,11 +48,30 @@ def pooled(groups: Sequence[Array], statistic: Callable[[Array], float]) -> Esti
 
 
 def percentile_of(groups: Sequence[Array], percentile: float) -> Estimate:
-    """Return a percentile of waits or latencies, or no value if too few lie beyond it."""
-    total = sum(len(group) for group in groups)
-    if total * (100.0 - percentile) / 100.0 < BEYOND_MIN:
+    """Return a percentile of waits or latencies, or no value if too few lie beyond it.
+
+    Too few: fewer than ten values, or so few that are independent that the interval has no
+    upper end. The interval is Woodruff's: how far replications differ in the share of values
+    beyond the percentile says how far its level may be off; its ends are the percentiles at
+    those levels. Values of one replication hang together, which this counts in. Sources:
+    Woodruff, Confidence intervals for medians, JASA 47 (1952); Francisco and Fuller, Annals of
+    Statistics 19 (1991), for groups.
+    """
+    usable = [group for group in groups if len(group)]
+    total = sum(len(group) for group in usable)
+    beyond = (100.0 - percentile) / 100.0
+    if total * beyond < BEYOND_MIN:
         return Estimate(None)
-    return pooled(groups, lambda values: float(np.percentile(values, percentile)))
+    values = np.concatenate(usable)
+    value = float(np.percentile(values, percentile))
+    if len(usable) == 1:
+        return Estimate(value)
+    margin = student_t(len(usable) - 1) * _error_of_share(usable, value)
+    if margin >= beyond:
+        return Estimate(None)
+    levels = [max(0.0, percentile - 100.0 * margin), percentile + 100.0 * margin]
+    low, high = np.percentile(values, levels).tolist()
+    return Estimate(value, min(low, value), max(high, value))
 
 
 def largest_of(groups: Sequence[Array]) -> Estimate:
@@ -65,6 +84,15 @@ def largest_of(groups: Sequence[Array]) -> Estimate:
     return Estimate(max(largest), min(largest), max(largest))
 
 
-def _around(value: float, error: float, freedom: int) -> Estimate:
+def _around(value: float, error: float, freedom: int, least: float = 0.0) -> Estimate:
     half = student_t(freedom) * error
-    return Estimate(value, max(0.0, value - half), value + half)
+    return Estimate(value, max(least, value - half), value + half)
+
+
+def _error_of_share(groups: Sequence[Array], value: float) -> float:
+    """Return the standard error of the share of values above `value`, over whole groups."""
+    counts = np.asarray([len(group) for group in groups])
+    above = np.asarray([np.count_nonzero(group > value) for group in groups])
+    off = above - above.sum() / counts.sum() * counts
+    fewer = len(groups) / (len(groups) - 1)
+    return math.sqrt(fewer * float(off @ off)) / int(counts.sum())

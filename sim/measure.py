@@ -102,6 +102,7 @@ def measure(
         timeline=timeline(traces[0], window.end_s),
         survival=survival(np.concatenate(waits)),
         replications=len(traces),
+        counted_from_s=window.start_s,
         notes=(*notes, *_notes(traces, waits)),
     )
 

@@ -69,7 +69,10 @@ class SimulationResult:
     """All numbers of a scenario, counted over the requests asked after the warm-up.
 
     Counts add up all replications; rates and ratios are per replication.
-    `utilisation` is in-use time over capacity (None value if the pool has no limit).
+    `counted_from_s` is where the run had settled. `growth_per_s` has a value only if the queue
+    grows for as long as load comes: by how many requests each second; waits then have neither
+    mean nor percentiles. `utilisation` is in-use time over capacity (None value if the pool
+    has no limit).
     `errors` counts requests that ended badly, by kind; `timeouts` are those among them that
     waited too long. `notes` say what limits these numbers, in sentences.
     """
@@ -91,6 +94,8 @@ class SimulationResult:
     timeline: Timeline
     survival: Survival
     replications: int
+    counted_from_s: float = 0.0
+    growth_per_s: Estimate = Estimate(None)
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:

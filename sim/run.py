@@ -4,9 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pools.trace import Trace
 from sim.engine import simulate
+from sim.growth import growth_per_s, without_steady_state
 from sim.measure import Window, measure
 from sim.result import SimulationResult
 from sim.scenario import Scenario
+from sim.warm_up import settled_s, settles, settling_s
+
+# How a trace says that a limit stopped its users: nothing after that is counted.
+STOPPED = "stopped asking"
 
 
 def run(scenario: Scenario, tick: Callable[[], None] | None = None) -> SimulationResult:
@@ -28,18 +33,42 @@ def answers(
     simulated = (simulate(scenario, number, tick=tick) for number in range(scenario.replications))
     traces = [next(simulated)]
     if scenario.replications > 1:
-        yield _measured(scenario, traces)
+        yield measured(scenario, traces)
         traces += simulated
-    yield _measured(scenario, traces)
+    yield measured(scenario, traces)
 
 
-def _measured(scenario: Scenario, traces: Sequence[Trace]) -> SimulationResult:
-    return measure(traces, window_of(scenario), scenario.capacity, unstable_notes(scenario))
+def measured(
+    scenario: Scenario, traces: Sequence[Trace], notes: Sequence[str] = ()
+) -> SimulationResult:
+    """Measure replications of a scenario: where they have settled, or how the queue grows."""
+    window = settled_window(scenario, traces)
+    said = [*notes, *unstable_notes(scenario), *_short_notes(scenario, window)]
+    result = measure(traces, window, scenario.capacity, said)
+    return without_steady_state(scenario, result, growth_per_s(scenario, traces, window))
 
 
 def window_of(scenario: Scenario) -> Window:
-    """Return what counts: everything after the warm-up, until arrivals end."""
+    """Return what counts at most: everything after `warm_up_s`, until arrivals end."""
     return Window(scenario.warm_up_s, scenario.duration_s)
+
+
+def settled_window(scenario: Scenario, traces: Sequence[Trace]) -> Window:
+    """Return what counts: from when the run has settled, until arrivals or a limit end it."""
+    stopped = [max(trace.asked_s) for trace in traces if trace.truncated.startswith(STOPPED)]
+    end_s = min([scenario.duration_s, *stopped]) or scenario.duration_s
+    start_s = settled_s(scenario, traces)
+    return Window(start_s if start_s < end_s else 0.0, end_s)
+
+
+def _short_notes(scenario: Scenario, window: Window) -> list[str]:
+    wanted_s = settling_s(scenario) if scenario.warm_up_s and settles(scenario) else 0.0
+    if wanted_s <= max(window.start_s, scenario.warm_up_s):
+        return []
+    said = (
+        f"This load takes about {wanted_s:.3g} s to settle, duration_s is {scenario.duration_s:g} s"
+    )
+    return [f"{said}: waits are still on their way up. Lengthen duration_s."]
 
 
 def unstable_notes(scenario: Scenario) -> list[str]:

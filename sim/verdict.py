@@ -61,8 +61,21 @@ def _saturated(scenario: Scenario, result: SimulationResult) -> Verdict | None:
         "error",
         "More work than the pool can ever do",
         f"Offered load is {scenario.offered_load:.3g} erlangs against a capacity of {capacity}:"
-        f" {_failures(result)}. Shorten the hold, or allow more than"
+        f" {_growing(result) or _failures(result)}. Shorten the hold, or allow more than"
         f" {int(scenario.offered_load) + 1} connections.",
+    )
+
+
+def _grows(scenario: Scenario, result: SimulationResult) -> Verdict | None:
+    growing = _growing(result)
+    if not growing:
+        return None
+    load = f"though the load of {scenario.offered_load:.3g} erlangs would fit its connections"
+    return Verdict(
+        "error",
+        "The queue grows without end",
+        f"For as long as this load comes, {growing}, {load}: what is behind the pool cannot keep"
+        " up. Ask for less processor time, or shorten the hold.",
     )
 
 
@@ -131,6 +144,7 @@ _RULES: tuple[Callable[[Scenario, SimulationResult], Verdict | None], ...] = (
     _never_served,
     _refused,
     _saturated,
+    _grows,
     _times_out,
     _waits,
     _churns,
@@ -153,6 +167,14 @@ def _churn_lever(scenario: Scenario) -> str:
     if scenario.pool.serves == "http":
         return "Keep connections alive: force_close off, keepalive_timeout above the gaps."
     return "Use a pool that keeps its connections."
+
+
+def _growing(result: SimulationResult) -> str:
+    growth = result.growth_per_s
+    if growth.value is None:
+        return ""
+    sure = "" if growth.low is None else f" ({growth.low:.3g} to {growth.high:.3g})"
+    return f"{growth.value:.3g} requests more are left waiting each second{sure}"
 
 
 def _failures(result: SimulationResult) -> str:

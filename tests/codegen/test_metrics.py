@@ -349,7 +349,7 @@ def test_every_alert_fires_above_its_line_and_not_below(tmp_path: Path) -> None:
 
 
 def test_lines_come_from_the_simulation_and_lie_above_it() -> None:
-    scenario = parse("pool_size=4&max_overflow=0&rate=100&hold_ms=30&cores=32")
+    scenario = parse("pool_size=4&max_overflow=0&rate=100&hold_ms=30&cores=32&duration_s=60")
     result = simulate(scenario)
     plain, made = thresholds(scenario, None), thresholds(scenario, result)
     p99_s, used = result.wait_s.p99.value, result.utilisation.value

@@ -89,3 +89,35 @@ def test_a_percentile_needs_ten_values_beyond_it(percentile: int, needed: int) -
     enough, too_few = ([np.arange(float(count))] for count in (needed, needed - 1))
     assert percentile_of(enough, percentile).value is not None
     assert percentile_of(too_few, percentile).value is None
+
+
+def test_many_values_of_few_spells_have_no_percentile() -> None:
+    """1000 values beyond p99, all of one replication of ten: the next ten may have none."""
+    groups = [np.zeros(10_000) for _ in range(10)]
+    groups[3][:1500] = np.arange(1.0, 1501.0)
+    assert percentile_of(groups, 99) == Estimate(None)
+    assert percentile_of(groups, 90).value == 0.0
+
+
+def test_the_same_values_spread_over_all_replications_have_one() -> None:
+    spread = np.concatenate([np.zeros(9_850), np.arange(1.0, 151.0)])
+    one = percentile_of([spread + number / 100.0 for number in range(10)], 99)
+    assert one.value == pytest.approx(50.0, abs=2.0)
+    assert one.low is not None
+    assert one.low == pytest.approx(50.0, abs=2.0)
+
+
+def test_values_that_hang_together_have_wider_intervals() -> None:
+    """The same 20 000 values, shuffled between replications or as they came; seed 1."""
+    rng = np.random.default_rng(1)
+    apart = [rng.exponential(scale=rng.uniform(0.8, 1.2), size=2000) for _ in range(10)]
+    mixed = np.array_split(rng.permutation(np.concatenate(apart)), 10)
+    together, shuffled = percentile_of(apart, 95), percentile_of(mixed, 95)
+    assert together.value == pytest.approx(shuffled.value)
+    assert width(together) > 1.5 * width(shuffled)
+
+
+def width(one: Estimate) -> float:
+    assert one.low is not None
+    assert one.high is not None
+    return one.high - one.low

@@ -12,8 +12,8 @@ from sim.run import run
 from ui import charts
 from ui.plot.figure import Figure
 
-SHORT = "duration_s=4&warm_up_s=1&replications=2"
-BUSY = "pool_size=3&max_overflow=2&rate=240"
+SHORT = "duration_s=6&warm_up_s=1&replications=10"
+BUSY = "pool_size=3&max_overflow=2&rate=150"
 
 
 def plain(figure: Figure) -> str:
@@ -71,7 +71,7 @@ def test_survival_curve_falls_from_everyone_to_the_floor() -> None:
 
 
 def test_percentile_marks_lie_on_the_curve() -> None:
-    result = run(parse(f"{BUSY}&{SHORT}&rate=260".replace("rate=240&", "")))
+    result = run(parse(f"{BUSY}&{SHORT}&rate=170".replace("rate=150&", "")))
     curve, marks = charts.waits(result).traces
     longest = max(curve["x"])
     for x, percent in zip(marks["x"], marks["y"], strict=True):

@@ -40,8 +40,8 @@ def over_time(scenario: Scenario, result: SimulationResult) -> Figure:
     layout = base(f"duration {scenario.duration_s:g}") | {
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "shapes": _warm_up(scenario.warm_up_s),
-        "annotations": _warm_up_note(scenario.warm_up_s),
+        "shapes": _warm_up(result.counted_from_s),
+        "annotations": _warm_up_note(result.counted_from_s),
         "xaxis": _time_axis(scenario.duration_s),
         "yaxis": _count_axis("connections", [0.34, 1.0], peak),
         "yaxis2": _count_axis("waiting", [0.0, 0.24], max(line.waiting, default=0.0)),

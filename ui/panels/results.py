@@ -21,8 +21,11 @@ from ui.words import (
 def metrics(scenario: Scenario, result: SimulationResult) -> None:
     """Show five numbers; under each its 95 % confidence interval."""
     with st.grid(5, min_column_width=150, gap="small"):
-        _time("Wait, p99", result.wait_s.p99, "1 request in 100 waits longer for a connection.")
-        _time("Wait, mean", result.wait_s.mean, "From asking for a connection to getting one.")
+        if result.growth_per_s.value is None:
+            _time("Wait, p99", result.wait_s.p99, "1 request in 100 waits longer for a connection.")
+            _time("Wait, mean", result.wait_s.mean, "From asking for a connection to getting one.")
+        else:
+            _growth(result)
         _timeouts(result)
         _utilisation(scenario, result)
         _number(
@@ -62,6 +65,15 @@ def _time(label: str, one: Estimate, meaning: str) -> None:
     value = NOTHING if one.value is None else duration(one.value)
     under = "too few requests" if one.value is None else duration_interval(one)
     _number(label, value, under, meaning)
+
+
+def _growth(result: SimulationResult) -> None:
+    growth = result.growth_per_s
+    meaning = "More requests come than are served: each second so many more wait."
+    _number("Queue grows", f"{number(growth.value or 0.0)} /s", rate_interval(growth), meaning)
+    longest = result.wait_s.max
+    meaning = "The longest wait within this run. Of a growing queue, waits have no mean."
+    _number("Wait, longest", duration(longest.value or 0.0), duration_interval(longest), meaning)
 
 
 def _timeouts(result: SimulationResult) -> None:
