@@ -8,11 +8,11 @@ of the run, so that something is left to count.
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pools.trace import Trace
 from sim.scenario import Scenario
 
 Array = NDArray[np.float64]
@@ -22,7 +22,23 @@ BATCH = 5
 RELAXATIONS = 3.0
 
 
-def settled_s(scenario: Scenario, traces: Sequence[Trace]) -> float:
+class Requests(Protocol):
+    """What is read of a Trace: when each request asked, got a connection, and was done."""
+
+    @property
+    def asked_s(self) -> ArrayLike:
+        """Seconds, ascending."""
+
+    @property
+    def granted_s(self) -> ArrayLike:
+        """Seconds, nan for never."""
+
+    @property
+    def released_s(self) -> ArrayLike:
+        """Seconds, nan for never."""
+
+
+def settled_s(scenario: Scenario, traces: Sequence[Requests]) -> float:
     """Return from when on requests are counted, in seconds.
 
     With `warm_up_s` 0 nothing is left out; from saturation on, and where load changes as told,
@@ -58,7 +74,7 @@ def settling_s(scenario: Scenario) -> float:
     return RELAXATIONS * scenario.hold_s_mean / (one * (1.0 - math.sqrt(rho)) ** 2)
 
 
-def mser_5_s(traces: Sequence[Trace]) -> float:
+def mser_5_s(traces: Sequence[Requests]) -> float:
     """Return where MSER-5 cuts the waits of all replications, laid over each other, in s.
 
     It leaves out as many batches of five as make the standard error of the mean of the others
@@ -91,7 +107,7 @@ def smallest_error(means: Array) -> int:
     return int(np.argmin(np.round(errors[: len(means) // 2 + 1], 18)))
 
 
-def _waits(trace: Trace) -> Array:
+def _waits(trace: Requests) -> Array:
     granted_s, released_s = np.asarray(trace.granted_s), np.asarray(trace.released_s)
     ends_s = np.where(np.isnan(granted_s), released_s, granted_s)
     return np.asarray(ends_s - np.asarray(trace.asked_s))

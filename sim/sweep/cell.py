@@ -11,20 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pools.trace import Outcome
+from sim.curves import time_average
 from sim.engine import simulate
 from sim.estimate import mean_of, percentile_of, pooled
+from sim.kernel.batch import Draws
+from sim.kernel.coverage import covers
+from sim.kernel.simulate import columns_of, played
+from sim.kernel.summary import Columns
 from sim.query import parse
 from sim.result import Estimate
 from sim.scenario import REQUESTS_MAX, Scenario
+from sim.warm_up import settled_s
 
 Array = NDArray[np.float64]
+# Cells of one column differ in the pool alone: they share their requests.
+_DRAWS = Draws()
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One replication, as far as a sweep looks at it.
 
-    Waits and latencies in s of the requests asked after the warm-up; shares in 0..1.
+    Waits and latencies in s of the requests asked after the warm-up, ascending;
+    shares in 0..1.
     """
 
     wait_s: Array
@@ -34,7 +43,6 @@ class Run:
     in_use_mean: float
     throughput_per_s: float
     opened_per_s: float
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,8 @@ class Cell:
     """What is known of one cell after so many replications.
 
     `numbers` holds an Estimate for each of METRICS. `grows` says that offered load reaches
-    capacity, so that waits depend on how long the run lasts. `truncated` that a limit cut it.
+    capacity, so that waits depend on how long the run lasts. `truncated` that a limit cut it,
+    `fell_back` why the SimPy engine and not the kernel played it.
     """
 
     query: str
@@ -103,6 +112,7 @@ class Cell:
     numbers: Mapping[str, Estimate]
     grows: bool = False
     truncated: bool = False
+    fell_back: str = ""
 
     def is_known_within(self, metric: str, ratio: float, least: float) -> bool:
         """Whether half its interval is at most that share of the value, or `least`."""
@@ -115,7 +125,9 @@ class Cell:
 def evaluate(query: str, replications: int) -> Cell:
     """Simulate a cell. The same query and number give the same cell wherever this runs."""
     scenario = _within_limits(parse(query), replications)
-    runs = [one_run(scenario, number) for number in range(scenario.replications)]
+    seen = [_seen(scenario, number) for number in range(scenario.replications)]
+    start_s = settled_s(scenario, seen)
+    runs = [_run_of(one, start_s, scenario.duration_s) for one in seen]
     capacity = float(scenario.capacity or math.nan)
     return Cell(
         query,
@@ -123,7 +135,8 @@ def evaluate(query: str, replications: int) -> Cell:
         sum(len(run.wait_s) for run in runs),
         {name: metric.of(runs, capacity) for name, metric in METRICS.items()},
         grows=not scenario.workload.is_closed and scenario.offered_load >= capacity,
-        truncated=any(run.truncated for run in runs),
+        truncated=any(one.truncated for one in seen),
+        fell_back=covers(scenario),
     )
 
 
@@ -138,40 +151,31 @@ def _within_limits(scenario: Scenario, replications: int) -> Scenario:
     return replace(scenario, replications=max(1, min(replications, most)))
 
 
-def one_run(scenario: Scenario, replication: int) -> Run:
-    """Simulate one replication and keep what a sweep needs."""
-    trace = simulate(scenario, replication)
-    start_s, end_s = scenario.warm_up_s, scenario.duration_s
-    asked = np.asarray(trace.asked_s)
-    counted = (asked >= start_s) & (asked < end_s)
-    granted, released = np.asarray(trace.granted_s), np.asarray(trace.released_s)
-    outcome = np.asarray(trace.outcome)
-    ends = np.where(np.isnan(granted), released, granted)
-    wait = (ends - asked)[counted]
-    served = outcome == Outcome.OK
-    in_window = (released >= start_s) & (released < end_s)
-    opened = np.asarray(trace.opened_s)[~np.isnan(np.asarray(trace.opening_s))]
+def _seen(scenario: Scenario, replication: int) -> Columns:
+    """Simulate one replication, compiled if that is possible."""
+    if covers(scenario):
+        return Columns.of(simulate(scenario, replication))
+    return columns_of(played(scenario, _DRAWS.of(scenario, replication)))
+
+
+def _run_of(seen: Columns, start_s: float, end_s: float) -> Run:
+    counted = (seen.asked_s >= start_s) & (seen.asked_s < end_s)
+    ends = np.where(np.isnan(seen.granted_s), seen.released_s, seen.granted_s)
+    wait = (ends - seen.asked_s)[counted]
+    served = seen.outcome == Outcome.OK
+    in_window = (seen.released_s >= start_s) & (seen.released_s < end_s)
+    opened = seen.opened_s[~np.isnan(seen.opening_s)]
     length_s = end_s - start_s
     return Run(
-        wait_s=wait[~np.isnan(wait)],
-        latency_s=(released - asked)[counted & served],
-        timeout_ratio=_share(outcome[counted] == Outcome.ACQUIRE_TIMEOUT),
-        failure_ratio=_share(outcome[counted] != Outcome.OK),
-        in_use_mean=_overlap(granted, np.asarray(trace.returned_s), start_s, end_s) / length_s,
+        wait_s=np.sort(wait[~np.isnan(wait)]),
+        latency_s=np.sort((seen.released_s - seen.asked_s)[counted & served]),
+        timeout_ratio=_share(seen.outcome[counted] == Outcome.ACQUIRE_TIMEOUT),
+        failure_ratio=_share(seen.outcome[counted] != Outcome.OK),
+        in_use_mean=time_average(seen.granted_s, seen.returned_s, start_s, end_s),
         throughput_per_s=float((served & in_window).sum()) / length_s,
         opened_per_s=float(((opened >= start_s) & (opened < end_s)).sum()) / length_s,
-        truncated=bool(trace.truncated),
     )
 
 
 def _share(which: NDArray[np.bool_]) -> float:
     return float(which.mean()) if len(which) else math.nan
-
-
-def _overlap(starts: Array, ends: Array, start_s: float, end_s: float) -> float:
-    """Return the time that all intervals together lie within the window; nan is never."""
-    known = ~np.isnan(starts)
-    until = np.where(np.isnan(ends[known]), end_s, ends[known])
-    return float(
-        np.clip(np.minimum(until, end_s) - np.maximum(starts[known], start_s), 0, None).sum()
-    )

@@ -37,6 +37,8 @@ def known(sweeping: Sweeping) -> str:
         f" {precision.ratio:.0%} or {number(precision.least * 1e3)} ms (95 %); each cell says its"
         " own interval. Drag to zoom, double-click to see all of it again."
     )
+    slow = next((cell.fell_back for cell in cells if cell.fell_back), "")
+    said += f" Played by SimPy, which takes longer: {slow}." if slow else ""
     left_out = len(progress.places) - progress.possible
     return said + (f" {count(left_out, 'cell')} left out: settings do not fit." if left_out else "")
 
