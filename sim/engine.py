@@ -14,12 +14,12 @@ from operator import methodcaller
 
 from pools.trace import Trace
 from sim.agenda import Agenda, Call
-from sim.loop_world import world_of
 from sim.record import Record
 from sim.scenario import REQUESTS_MAX, Scenario
 from sim.stations import Cores, Slots
 from sim.workload import Arrivals, Streams, draw, endless_holds, endless_thinks
 from sim.world import Shared, Visit
+from sim.worlds import worlds_of
 
 _TICK_EVERY = 2048
 
@@ -53,11 +53,9 @@ class Run:
         self.agenda = Agenda()
         self.record = Record()
         cores = Cores(self.agenda, scenario.server.capacity, methodcaller("computed"))
-        slots = Slots(_free_slots(scenario))
-        shared = Shared(scenario, self.agenda, self.record, slots, cores, self.ended)
-        self.worlds = [
-            world_of(shared, number, self.streams.logic()) for number in range(scenario.fleet.pools)
-        ]
+        self.slots = Slots(_free_slots(scenario))
+        shared = Shared(scenario, self.agenda, self.record, self.slots, cores, self.ended)
+        self.worlds = [*worlds_of(shared, replication, self.streams)]
         self._tick = tick
         self._outstanding = 0
         self._expects_more = True

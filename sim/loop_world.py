@@ -10,22 +10,9 @@ import random
 
 from pools.protocol import Slot
 from sim.agenda import Call
-from sim.scenario import Scenario
 from sim.stations import Loop
 from sim.worker import LOOP_VISITS
 from sim.world import AnyVisit, PoolWorld, Shared
-
-
-def world_of(shared: Shared, number: int, rng: random.Random) -> PoolWorld:
-    """Make the world of one pool; what a scenario leaves out costs nothing."""
-    return _class_for(shared.scenario)(shared, number, rng)
-
-
-def _class_for(scenario: Scenario) -> type[PoolWorld]:
-    worker = scenario.worker
-    if worker.loop_cpu_s:
-        return LoopWorld
-    return LaggedWorld if worker.entry_s or worker.handover_s else PoolWorld
 
 
 class LaggedWorld(PoolWorld):

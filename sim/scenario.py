@@ -8,6 +8,7 @@ from pools.kinds import Pool, SqlalchemyQueue
 from pools.setting import Mistake, Settings, setting
 from sim.backend import Fleet, Server
 from sim.demand import OUR_CHOICE, Workload
+from sim.failures import Failures, starts_in_time
 from sim.goal import Goal
 from sim.worker import Worker
 
@@ -15,6 +16,7 @@ __all__ = [
     "PARTS",
     "PLACES_MAX",
     "REQUESTS_MAX",
+    "Failures",
     "Fleet",
     "Goal",
     "Scenario",
@@ -32,6 +34,7 @@ PARTS: Mapping[str, type[Settings]] = {
     "server": Server,
     "fleet": Fleet,
     "worker": Worker,
+    "failures": Failures,
     "goal": Goal,
 }
 
@@ -48,6 +51,7 @@ class Scenario(Settings):
     server: Server = field(default_factory=Server)
     fleet: Fleet = field(default_factory=Fleet)
     worker: Worker = field(default_factory=Worker)
+    failures: Failures = field(default_factory=Failures)
     goal: Goal = field(default_factory=Goal)
     duration_s: float = setting(
         12.0,
@@ -119,6 +123,11 @@ class Scenario(Settings):
         return self.workload.rate_per_s_mean * self.worker.loop_cpu_s / self.fleet.pools
 
     @property
+    def loses_connections(self) -> bool:
+        """Whether connections may be lost in the middle of something."""
+        return self.failures.any
+
+    @property
     def capacity(self) -> int | None:
         """The most connections in use over the whole fleet, or None if unlimited."""
         one = self.pool.capacity
@@ -146,6 +155,7 @@ class Scenario(Settings):
         if self.warm_up_s >= self.duration_s:
             rule = f"must be below duration_s ({self.duration_s:g} s)"
             yield Mistake("warm_up_s", rule, f"{self.warm_up_s:g}")
+        yield from starts_in_time(self.failures, self.duration_s)
         at_s = self.workload.spike_at_s
         if self.workload.pattern == "spike" and at_s >= self.duration_s:
             yield Mistake(

@@ -9,8 +9,9 @@ import math
 import random
 from collections.abc import Iterator
 
+from sim.faults import kills_of
 from sim.scenario import Scenario
-from sim.script import GRAIN_S, Ask, Costs, Loop, Script, Use, exact
+from sim.script import GRAIN_S, Ask, Costs, Kill, Loop, Outage, Script, Use, exact
 from sim.workload import Arrivals, Streams, draw, endless_holds, endless_thinks
 
 JITTER_S = 1e-6
@@ -19,6 +20,7 @@ LATENCY_S_MIN = 2.0**-20
 TURNS = 64
 TURNS_MAX = 200_000
 AFTER_S = 3_600.0
+CONNECTIONS_MAX = 1_000
 
 
 def script_of(
@@ -52,6 +54,8 @@ class _Writer:
             self._costs(),
             asks=(*self._prelude(), *asks),
             loops=() if open_workload else tuple(self._loops(requests_max)),
+            kills=tuple(self._kills()),
+            outages=tuple(self._outages()),
             pools=scenario.fleet.pools,
             lead_s=5.0 * self._open_s,
             drain_s=0.0,
@@ -99,6 +103,21 @@ class _Writer:
                 until_s=part * scenario.duration_s,
                 pool=user % scenario.fleet.pools,
             )
+
+    def _kills(self) -> Iterator[Kill]:
+        """Kill as the simulation does; at a restart, everybody there can be."""
+        failures, scenario = self._scenario.failures, self._scenario
+        for at_s, which in kills_of(scenario, self._replication):
+            yield Kill(exact(at_s), which)
+        if failures.restart_s:
+            most = min(scenario.capacity or CONNECTIONS_MAX, CONNECTIONS_MAX)
+            yield from [Kill(exact(failures.restart_at_s), 0)] * most
+
+    def _outages(self) -> Iterator[Outage]:
+        failures = self._scenario.failures
+        if failures.restart_s:
+            from_s = exact(failures.restart_at_s)
+            yield Outage(from_s, from_s + exact(failures.restart_s))
 
     def _prelude(self) -> Iterator[Ask]:
         """Hold as many connections at once as shall be open, then return them in order."""

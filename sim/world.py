@@ -170,8 +170,10 @@ class PoolWorld:
         self._ended(request)
 
     def failed(self, request: AnyVisit) -> None:
-        """Let the caller go on; connections are not lost in this world."""
-        self._ended(request)
+        """Note that the release failed, unless something failed before; the caller goes on."""
+        if self._outcome[request.row] == _OK:
+            self._outcome[request.row] = Outcome.RELEASE_FAILED
+        self.finished(request)
 
     def ready(self, ok: bool) -> None:
         """Do nothing: pools of this world are started, not created."""

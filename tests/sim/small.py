@@ -6,9 +6,10 @@ from unittest import mock
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from pools.setting import InvalidSettings, Value
+from pools.setting import InvalidSettings, Value, settings_of
 from pools.trace import Trace
 from sim.engine import simulate
+from sim.failures import Failures
 from sim.scenario import Scenario
 from tests.pools.schedules import small_pools
 from tests.strategies import kinds, scenarios
@@ -32,7 +33,7 @@ BUSY: dict[str, tuple[Value, ...]] = {
 
 @st.composite
 def small_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
-    """Draw any valid scenario, with up to 1500 requests in all and up to six pools.
+    """Draw any valid scenario without failures: up to 1500 requests in all, up to six pools.
 
     Half of them have small pools and a load that fills them; the others are as wide as their
     settings allow.
@@ -49,6 +50,7 @@ def small_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
         "rate": draw(st.sampled_from([3.0, 30.0, 100.0, 300.0])),
         "users": draw(st.integers(1, 40)),
     }
+    fixed |= {known.query: known.default for known in settings_of(Failures).values()}
     busy = draw(st.booleans())
     if busy:
         fixed |= {name: draw(st.sampled_from(choices)) for name, choices in BUSY.items()}
@@ -60,6 +62,31 @@ def small_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
         return replace(scenario, pool=draw(small_pools(kind)))
     except InvalidSettings:  # a pool that refuses at once, under users who ask again at once
         return reject()
+
+
+@st.composite
+def failing_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
+    """Draw a small scenario in which anything may go wrong."""
+    scenario = draw(small_scenarios(kind))
+    at_s = st.floats(0.0, 0.9 * scenario.duration_s)
+    length_s = st.sampled_from([0.0, 0.01, 0.3, 2.0])
+    failures = draw(
+        st.builds(
+            Failures,
+            restart_at_s=at_s,
+            restart_s=length_s,
+            slow_at_s=at_s,
+            slow_s=length_s,
+            slow_factor=st.sampled_from([1.0, 3.0, 50.0]),
+            delay_at_s=at_s,
+            delay_s=length_s,
+            delay_extra_s=st.sampled_from([0.01, 1.0]),
+            kills_per_s=st.sampled_from([0.0, 1.0, 30.0]),
+            idle_cut_s=st.sampled_from([0.0, 0.05, 0.3]),
+            unanswered_s=st.sampled_from([0.0, 1.0, 900.0]),
+        )
+    )
+    return replace(scenario, failures=failures)
 
 
 def simulate_small(scenario: Scenario, replication: int = 0) -> Trace:

@@ -1,0 +1,77 @@
+"""Carries a scenario's failures out: at their times, on all pools of a run at once."""
+
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sim.agenda import Agenda, Call
+from sim.scenario import Scenario
+from sim.stations import Cores
+
+if TYPE_CHECKING:
+    from sim.link import Link
+    from sim.lossy_world import LossyWorld
+
+
+def kills_of(scenario: Scenario, replication: int) -> Iterator[tuple[float, int]]:
+    """Draw when connections die in one replication, and which."""
+    dice = random.Random(f"failures {scenario.seed} {replication}")
+    return scenario.failures.kills(scenario.duration_s, dice)
+
+
+class Faults:
+    """What is wrong at the moment, and who must hear of it.
+
+    `live` are the connections that the server has, in the order in which they were opened.
+    """
+
+    def __init__(self, scenario: Scenario, replication: int, agenda: Agenda, cores: Cores) -> None:
+        """Set a timer for everything that will go wrong."""
+        self.live: dict[Link, None] = {}
+        self._failures = failures = scenario.failures
+        self._agenda = agenda
+        self._cores = cores
+        self._worlds: list[LossyWorld] = []
+        if failures.restart_s:
+            agenda.call(self._restart, failures.restart_at_s)
+        if failures.slow_s:
+            agenda.call(self._pace, failures.slow_at_s, 1.0 / failures.slow_factor)
+            agenda.call(self._pace, failures.slow_at_s + failures.slow_s, 1.0)
+        if failures.delay_s:
+            agenda.call(self._delay, failures.delay_at_s, failures.delay_extra_s)
+            agenda.call(self._delay, failures.delay_at_s + failures.delay_s, 0.0)
+        for at_s, which in kills_of(scenario, replication):
+            agenda.call(self._kill, at_s, which)
+
+    def watch(self, world: "LossyWorld") -> None:
+        """Let a pool's world hear of failures."""
+        self._worlds.append(world)
+
+    def refuses(self, now: float) -> bool:
+        """Whether a connect that starts now is refused."""
+        failures = self._failures
+        return 0.0 <= now - failures.restart_at_s < failures.restart_s
+
+    def slower_s(self, now: float, work_s: float) -> float:
+        """Return how much longer work takes that begins now."""
+        failures = self._failures
+        begins_s = max(now, failures.slow_at_s)
+        left_s = failures.slow_at_s + failures.slow_s - begins_s
+        slow_s = min(work_s - (begins_s - now), left_s / failures.slow_factor)
+        return slow_s * (failures.slow_factor - 1.0) if slow_s > 0.0 else 0.0
+
+    def _restart(self, _: Call) -> None:
+        for world in self._worlds:
+            world.lose_all()
+
+    def _pace(self, event: Call) -> None:
+        self._cores.pace(event.payload, self._agenda.now)
+
+    def _delay(self, event: Call) -> None:
+        for world in self._worlds:
+            world.delay(event.payload)
+
+    def _kill(self, event: Call) -> None:
+        if self.live:
+            link = list(self.live)[event.payload % len(self.live)]
+            link.world.hang_up(link)

@@ -1,0 +1,27 @@
+"""Which world the pools of a scenario need: what a scenario leaves out costs nothing."""
+
+from collections.abc import Iterator
+
+from sim.faults import Faults
+from sim.loop_world import LaggedWorld, LoopWorld
+from sim.lossy_world import LossyWorld
+from sim.workload import Streams
+from sim.world import PoolWorld, Shared
+
+
+def worlds_of(shared: Shared, replication: int, streams: Streams) -> Iterator[PoolWorld]:
+    """Make the world of each pool of a run."""
+    scenario = shared.scenario
+    numbers = range(scenario.fleet.pools)
+    if scenario.loses_connections:
+        faults = Faults(scenario, replication, shared.agenda, shared.cores)
+        for number in numbers:
+            yield LossyWorld(shared, number, streams.logic(), faults)
+        return
+    worker, made = scenario.worker, PoolWorld
+    if worker.loop_cpu_s:
+        made = LoopWorld
+    elif worker.entry_s or worker.handover_s:
+        made = LaggedWorld
+    for number in numbers:
+        yield made(shared, number, streams.logic())
