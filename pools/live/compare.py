@@ -1,7 +1,7 @@
 """Lays a live check over the simulation: the same arrivals, so that luck cancels out.
 
-`simulated` holds each connection as long as was asked for, with the calibrated round trip and
-connect time: what the page would have said. `replayed` starts and holds each when and as long
+`simulated` holds each connection as long as was asked for, with the costs that calibration
+measured before: what the page would have said. `replayed` starts and holds each when and as long
 as it really was: what is left between it and the measurement is the model of the pool.
 """
 
@@ -18,6 +18,7 @@ from sim.engine import simulate
 from sim.measure import measure
 from sim.result import SimulationResult
 from sim.run import window_of
+from sim.scenario import Scenario
 from sim.workload import Arrivals, draw
 
 
@@ -51,7 +52,7 @@ def compare(report: LiveReport) -> Comparison:
     scenario = report.calibrated
     window = window_of(scenario)
     asked = requested(report)
-    traces = (report.trace, simulate(scenario, arrivals=asked), _replay(report, asked))
+    traces = (report.trace, simulate(_late(report), arrivals=asked), _replay(report, asked))
     measured, simulated, replayed = (
         measure([trace], window, scenario.capacity) for trace in traces
     )
@@ -59,6 +60,13 @@ def compare(report: LiveReport) -> Comparison:
     longer = (held - asked.hold_s)[~np.isnan(held)]
     longer_s = float(longer.mean()) if len(longer) else 0.0
     return Comparison(measured, simulated, replayed, longer_s)
+
+
+def _late(report: LiveReport) -> Scenario:
+    """Return the calibrated scenario as this client plays it: a little after its schedule."""
+    scenario, lags = report.calibrated, report.calibration.lags
+    entry_s = scenario.worker.entry_s + (max(0.0, lags.late_s) if lags else 0.0)
+    return replace(scenario, worker=replace(scenario.worker, entry_s=entry_s))
 
 
 def requested(report: LiveReport) -> Arrivals:
@@ -73,7 +81,9 @@ def _replay(report: LiveReport, asked: Arrivals) -> Trace:
     order = np.argsort(started_s, kind="stable")
     held_s = _held(report, asked)
     really = replace(asked, asked_s=started_s[order], hold_s=held_s[order])
-    trace = simulate(report.calibrated, arrivals=really)
+    scenario = report.calibrated
+    scenario = replace(scenario, worker=replace(scenario.worker, overhead_s=0.0))
+    trace = simulate(scenario, arrivals=really)
     return replace(trace, asked_s=array("d", asked.asked_s[order].tolist()))
 
 

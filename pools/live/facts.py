@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from pools.live.lags import Lags
 from pools.trace import Trace
 
 
@@ -20,28 +21,33 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Costs measured without load. None: does not exist for this kind."""
+    """Costs measured without load, and `lags` near it. None: not measured for this kind."""
 
     connect: Cost
     rtt: Cost
     pre_ping: Cost | None = None
     reset: Cost | None = None
+    lags: Lags | None = None
 
     def in_ms(self) -> dict[str, float]:
-        """Return the medians that exist in ms, to be shown."""
+        """Return what was measured in ms, to be shown."""
         costs: dict[str, Cost | None] = {
             "connect_ms": self.connect,
             "round_trip_ms": self.rtt,
             "pre_ping_ms": self.pre_ping,
             "reset_ms": self.reset,
         }
-        return {name: round(cost.median_s * 1e3, 3) for name, cost in costs.items() if cost}
+        medians = {name: round(cost.median_s * 1e3, 3) for name, cost in costs.items() if cost}
+        return medians | (self.lags.in_ms() if self.lags else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `dataclasses.asdict` wrote."""
-        costs: dict[str, Any] = {name: cost and Cost(**cost) for name, cost in data.items()}
-        return cls(**costs)
+        lags = data.get("lags")
+        medians: dict[str, Any] = {
+            name: cost and Cost(**cost) for name, cost in data.items() if name != "lags"
+        }
+        return cls(**medians, lags=lags and Lags(**lags))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,30 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from pools.live import policy, problems
 from pools.live.binaries import NoBinaries, find_binaries
-from pools.live.plan import DRAIN_S, OWN_SLOTS, Plan, pool_arguments
+from pools.live.plan import DRAIN_S, OWN_SLOTS, RATE_PER_S_MAX, Plan, pool_arguments
 from pools.live.policy import Policy
 from pools.live.problems import LiveCheckFailed
 from pools.live.target import Own, to_order
 from sim.workload import draw
 
+NEAR_S_MIN, NEAR_S_MAX, NEAR_SHARE = 0.5, 3.0, 0.25
+NEAR_USE = 0.55
+OVERHEAD_S = 0.002
+NEAR_DRAIN_S = 2.0
 ROOT = Path(__file__).parents[2]
 SCRUBBED = {"PATH": os.defpath, "LC_ALL": "C", "HOME": "/nonexistent"}
 
 
 def order_for(planned: Plan, deadline_s: float) -> dict[str, Any]:
     """Say what to do with a server made for the check. Raises LiveCheckFailed."""
-    order = _load(planned, deadline_s)
+    order = _load(planned, deadline_s) | _near_load(planned)
     if planned.scenario.pool.serves == "database":
         order["server"] = _server(planned)
     return order
@@ -69,6 +74,31 @@ def _load(planned: Plan, deadline_s: float) -> dict[str, Any]:
             "holds_s": arrivals.hold_s.clip(max=planned.hold_s_max).tolist(),
             "duration_s": scenario.duration_s,
             "drain_s": DRAIN_S,
+        },
+    }
+
+
+def _near_load(planned: Plan) -> dict[str, Any]:
+    """Say how to load the same pool for calibration: steadily, and below its capacity."""
+    scenario = planned.scenario
+    load, capacity = scenario.workload, scenario.pool.capacity
+    rate = load.rate_per_s or RATE_PER_S_MAX
+    if capacity is not None:
+        rate = min(rate, NEAR_USE * capacity / (load.hold_s_mean + OVERHEAD_S))
+    calm = replace(
+        scenario,
+        workload=replace(load, pattern="steady", rate_per_s=rate),
+        duration_s=max(NEAR_S_MIN, min(NEAR_S_MAX, scenario.duration_s * NEAR_SHARE)),
+        warm_up_s=0.0,
+    )
+    arrivals = draw(calm, replication=1)
+    return {
+        "near_warm": min(capacity or 0, scenario.server.slots),
+        "near_load": {
+            "arrivals_s": arrivals.asked_s.tolist(),
+            "holds_s": arrivals.hold_s.clip(max=planned.hold_s_max).tolist(),
+            "duration_s": calm.duration_s,
+            "drain_s": NEAR_DRAIN_S,
         },
     }
 

@@ -14,6 +14,7 @@ from pools.live.plan import HOLD_S_MAX, Plan
 from pools.trace import Trace
 from sim.query import parse, to_query
 from sim.scenario import Scenario
+from sim.worker import Worker
 
 CLIENT_CPU_MAX = 0.85
 LAG_P99_S_MAX = 0.010
@@ -59,14 +60,26 @@ class LiveReport:
 
     @property
     def calibrated(self) -> Scenario:
-        """The scenario with the measured round trip and connect time in place of its own."""
+        """The scenario with what was measured: round trip, connect, overhead, entry, handover."""
         trips = CONNECT_ROUND_TRIPS[self.scenario.pool.serves]
         rtt_s = self.calibration.rtt.median_s
         connect_s = max(0.0, self.calibration.connect.median_s - trips * rtt_s)
         server = dataclasses.replace(
             self.scenario.server, rtt_s=round(rtt_s, 6), connect_s=round(connect_s, 6)
         )
-        return dataclasses.replace(self.scenario, server=server)
+        return dataclasses.replace(self.scenario, server=server, worker=self._worker(rtt_s))
+
+    def _worker(self, rtt_s: float) -> Worker:
+        """Return the lags near the load; holds have their round trips anyway."""
+        lags = self.calibration.lags
+        if lags is None:
+            return self.scenario.worker
+        overhead_s = lags.overhead_s - self.scenario.pool.hold_round_trips * rtt_s
+        return Worker(
+            overhead_s=round(max(0.0, overhead_s), 6),
+            entry_s=round(max(0.0, lags.entry_s), 6),
+            handover_s=round(max(0.0, lags.handover_s), 6),
+        )
 
     def warnings(self) -> Iterator[str]:
         """Yield what makes these numbers worth less, in sentences."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from pools.live.facts import Calibration, ServerFacts, trace_as_json
 from pools.live.guard import Door, Goes, GuardedLoop, only, only_unix
 from pools.live.http_server import HttpServer
 from pools.live.load import Load, Schedule
+from pools.live.near_load import near_load
 from pools.live.policy import Policy
 from pools.live.problems import Problem
 from pools.live.record import Record
@@ -107,10 +109,10 @@ class Steps:
             self.tell(1.0, {"max_connections": facts.max_connections}, "done")
             self.begin("calibrate")
             costs = await calibrate_postgres(server.target, self.order["kind"], self._fraction)
-            self.tell(1.0, costs.in_ms(), "done")
-            driver = POSTGRES_DRIVERS[self.order["kind"]](server.target, self.order["pool"])
+            make = partial(POSTGRES_DRIVERS[self.order["kind"]], server.target, self.order["pool"])
+            costs = await self.near_load(make, costs)
             async with _observed(server) as seen:
-                result = await self.load(driver, costs)
+                result = await self.load(make(), costs)
         finally:
             await asyncio.to_thread(server.close)
         facts = replace(facts, connections_most=max(seen, default=None))
@@ -126,11 +128,20 @@ class Steps:
             self.tell(1.0, {}, "done")
             self.begin("calibrate")
             costs = await calibrate_http(server, self._fraction)
-            self.tell(1.0, costs.in_ms(), "done")
-            result = await self.load(AiohttpDriver(server, self.order["pool"]), costs)
+            make = partial(AiohttpDriver, server, self.order["pool"])
+            costs = await self.near_load(make, costs)
+            result = await self.load(make(), costs)
         finally:
             await server.close()
         self.say({"done": result | {"server": asdict(facts)}})
+
+    async def near_load(self, make: Callable[[], Driver], costs: Calibration) -> Calibration:
+        """Add what a short load of its own shows, and end the calibration."""
+        schedule = Schedule(**self.order["near_load"])
+        lags = await near_load(make, schedule, self.order["near_warm"], self._fraction)
+        costs = replace(costs, lags=lags)
+        self.tell(1.0, costs.in_ms(), "done")
+        return costs
 
     def opened(self) -> None:
         """Hear that the pool is open and the load begins."""

@@ -147,6 +147,18 @@ def test_calibration_measures_what_the_kind_needs(report: LiveReport) -> None:
     assert report.calibrated.server.rtt_s == pytest.approx(costs.rtt.median_s, abs=1e-6)
 
 
+def test_calibration_near_the_load_goes_into_the_calibrated_scenario(report: LiveReport) -> None:
+    """A sleep of PostgreSQL lasts up to a millisecond longer than asked for, and never less."""
+    lags, worker = report.calibration.lags, report.calibrated.worker
+    assert lags is not None
+    assert lags.requests >= 10
+    assert 0.0 < lags.entry_s < 1.0
+    assert lags.overhead_s > 0.0
+    assert worker.entry_s == pytest.approx(lags.entry_s, abs=1e-6)
+    assert worker.handover_s == pytest.approx(lags.handover_s, abs=1e-6)
+    assert 0.0 < worker.overhead_s <= lags.overhead_s + 1e-6
+
+
 def test_a_report_names_the_versions_that_ran(report: LiveReport) -> None:
     for name, said in report.versions.items():
         assert name == "python" or said == version(name)

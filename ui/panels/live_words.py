@@ -108,7 +108,7 @@ def compared(outcome: Outcome) -> dict[str, list[str]]:
 
 
 def calibration(report: LiveReport) -> dict[str, list[str]]:
-    """Return the columns of the table of costs measured without load."""
+    """Return the columns of the table of costs measured before the load."""
     costs = report.calibration
     rows = [
         ("connect", costs.connect),
@@ -117,10 +117,15 @@ def calibration(report: LiveReport) -> dict[str, list[str]]:
         ("reset", costs.reset),
     ]
     known = [(name, cost) for name, cost in rows if cost is not None]
+    table = [(name, cost.median_s, cost.n) for name, cost in known]
+    if lags := costs.lags:
+        named = {"hold overhead": lags.overhead_s, "handover": lags.handover_s}
+        named |= {"entry": lags.entry_s, "late start": lags.late_s}
+        table += [(f"{name} (mean)", value_s, lags.requests) for name, value_s in named.items()]
     return {
-        "cost": [name for name, _ in known],
-        "median": [duration(cost.median_s) for _, cost in known],
-        "of": [str(cost.n) for _, cost in known],
+        "cost": [name for name, _, _ in table],
+        "median": [duration(value_s) for _, value_s, _ in table],
+        "of": [str(n) for _, _, n in table],
     }
 
 
