@@ -134,7 +134,9 @@ def progress_of(values: list[float | None], grid: Grid = GRID) -> Progress:
 def test_the_frontier_is_drawn_where_the_goal_lies_between_cells() -> None:
     progress = progress_of([0.05, 0.01, 0.005, 0.1, 0.03, None])
     goal = words.goal_of(parse("goal_wait_ms=20"), "wait_p99")
-    figure = charts.heat_map(GRID, progress, "wait_p99", goal, words.marks(GRID, parse("")))
+    figure = charts.heat_map(
+        GRID, progress, "wait_p99", goal, words.marks(GRID, progress, parse(""), "wait_p99")
+    )
     colours, frontier = figure.traces[:2]
     assert colours["z"][1][2] is None
     assert "too few of 1,000 requests" in colours["text"][1][2]
@@ -163,6 +165,18 @@ def test_a_curve_has_its_interval_and_its_marks() -> None:
 
 
 def test_settings_beyond_the_grid_are_not_marked() -> None:
-    assert words.marks(GRID, parse("rate=150&pool_size=2"))
-    assert words.marks(GRID, parse("rate=500&pool_size=2")) == []
-    assert words.marks(GRID, parse("kind=asyncpg")) == []
+    def here(query: str) -> list[bool]:
+        return [one.is_here for one in words.marks(GRID, progress_of([]), parse(query), "wait_p99")]
+
+    assert True in here("rate=150&pool_size=2")
+    assert here("rate=500&pool_size=2") == []
+    assert True not in here("kind=asyncpg&rate=150&max_size=30")
+
+
+def test_rules_of_thumb_are_marked_with_what_they_lead_to() -> None:
+    progress = progress_of([0.05, 0.01, 0.005, 0.1, 0.03, 0.02])
+    scenario = parse("rate=100&hold_ms=9&goal_wait_ms=20&cores=1")
+    found = {one.x: one for one in words.marks(GRID, progress, scenario, "wait_p99")}
+    assert "Little × 1.5" in found[2.0].name
+    assert "Wait, p99 10 ms here, 10 ms below the goal" in found[2.0].said
+    assert "cores × 2 + 1" in found[3.0].name

@@ -160,7 +160,7 @@ def _unvaried(grid: Grid, scenario: Scenario) -> Scenario:
 
 def _draw(sweeping: Sweeping, metric: str, scenario: Scenario) -> None:
     grid, progress = sweeping.grid, sweeping.progress
-    marks = words.marks(grid, scenario)
+    marks = words.marks(grid, progress, scenario, metric)
     goal = words.goal_of(scenario, metric)
     figure = (charts.heat_map if grid.y else charts.curve)(grid, progress, metric, goal, marks)
     go = partial(_go, grid, scenario)

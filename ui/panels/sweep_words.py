@@ -2,8 +2,12 @@
 
 from pools.setting import Value
 from sim.query import to_values
+from sim.rules_of_thumb import RULES
 from sim.scenario import Scenario
+from sim.sweep.axis import SIZES
+from sim.sweep.cell import METRICS
 from sim.sweep.grid import Grid
+from sim.sweep.run import Progress
 from ui.charts.sweep import Mark
 from ui.sweeping import Sweeping
 from ui.words import count, number
@@ -50,13 +54,57 @@ def goal_of(scenario: Scenario, metric: str) -> float | None:
     return found or None
 
 
-def marks(grid: Grid, scenario: Scenario) -> list[Mark]:
-    """Return the present settings, as far as they lie on the grid."""
+def marks(grid: Grid, progress: Progress, scenario: Scenario, metric: str) -> list[Mark]:
+    """Return the present settings and what rules of thumb say, as far as they lie on the grid."""
     values = to_values(scenario)
     x = float(values.get(grid.x.name, -1.0))
     y = float(values.get(grid.y.name, -1.0)) if grid.y else None
     here = Mark("your settings", x, y, f"your settings: {grid.x.name} {number(x)}", is_here=True)
-    return [mark for mark in [here] if _is_on(grid, mark)]
+    ruled = _rules(grid, progress, scenario, metric, y) if grid.x.name in SIZES.values() else []
+    return [mark for mark in [*ruled, here] if _is_on(grid, mark)]
+
+
+def _rules(
+    grid: Grid, progress: Progress, scenario: Scenario, metric: str, y: float | None
+) -> list[Mark]:
+    """Return a mark for each size that some rules of thumb say, with what it leads to here."""
+    by_size: dict[int, list[str]] = {}
+    for rule in RULES:
+        size = rule.says(scenario)
+        if size is not None:
+            by_size.setdefault(size, []).append(rule.name)
+    return [
+        Mark(
+            ", ".join(names),
+            float(size),
+            y,
+            f"{', '.join(names)}: {size}<br>{_leads_to(grid, progress, metric, size, y, scenario)}",
+        )
+        for size, names in sorted(by_size.items())
+    ]
+
+
+def _leads_to(
+    grid: Grid, progress: Progress, metric: str, size: float, y: float | None, scenario: Scenario
+) -> str:
+    """Say what the sweep found at the cell nearest to a size under the present load."""
+    column = _nearest(grid.x.values, size)
+    row = 0 if grid.y is None or y is None else _nearest(grid.y.values, y)
+    cell = progress.cells.get(row * len(grid.x.values) + column)
+    value = None if cell is None else cell.numbers[metric].value
+    if value is None:
+        return "not known yet"
+    shown = METRICS[metric]
+    said = f"{shown.title} {number(value / shown.scale)} {shown.unit} here"
+    goal = goal_of(scenario, metric)
+    if goal is None:
+        return said
+    off = number(abs(value - goal) / shown.scale)
+    return f"{said}, {off} {shown.unit} {'above' if value > goal else 'below'} the goal"
+
+
+def _nearest(values: tuple[Value, ...], wanted: float) -> int:
+    return min(range(len(values)), key=lambda at: abs(float(values[at]) - wanted))
 
 
 def _is_on(grid: Grid, mark: Mark) -> bool:
