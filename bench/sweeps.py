@@ -1,4 +1,4 @@
-"""How long a heat map takes, and what ten of them do to an eleventh visitor: `python -m bench.sweeps`.
+"""How long a heat map takes, and what ten do to an eleventh visitor: `python -m bench.sweeps`.
 
 "map" is a 20 x 20 sweep of the default scenario as the page makes it, on warm processes, to
 its first complete picture and to its end. "press" is a key press on a slider in one session,
