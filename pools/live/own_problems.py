@@ -57,3 +57,9 @@ def too_large(bytes_most: int) -> Problem:
         f"A check reads up to {bytes_most // 1024} KiB of an answer, and this one is longer.",
         "Use method HEAD, or the address of a smaller answer.",
     )
+
+
+def cancelled() -> Problem:
+    """Say that a person ended the check."""
+    title = "Cancelled"
+    return Problem("PW-LIVE-cancelled", title, "The check was ended by hand.", "Start it again.")

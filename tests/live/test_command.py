@@ -7,8 +7,11 @@ import sys
 
 import pytest
 
+from tests.live.clusters import DATABASE, PASSWORD, ROLE, cluster
 from tests.live.processes import ROOT
 
+CANARY = "cAnArY3e8d"
+CODES = {True: 0, False: 1, None: 3}
 QUERY = "kind=asyncpg&max_size=3&min_size=1&rate=60&duration_s=2&warm_up_s=0"
 
 
@@ -40,11 +43,51 @@ def test_a_target_that_is_not_there_exits_3_in_one_line() -> None:
     assert "PW-LIVE-no_binaries" in said.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--dsn-env", "POOLWISE_TEST_DSN"),
+        ("--url", f"ftp://{CANARY}@h/"),
+        ("--dsn-env", "POOLWISE_TEST_NOTHING"),
+        ("--url-env", "POOLWISE_TEST_DSN"),
+        ("--embedded", "--ca", f"/nonexistent/{CANARY}"),
+    ],
+)
+def test_a_bad_target_exits_2_in_words_that_hold_nothing_of_it(arguments: tuple[str, ...]) -> None:
+    said = _run(QUERY, *arguments, POOLWISE_TEST_DSN=f"postgresql://u:{CANARY}/x@h/d")
+    assert said.returncode == 2
+    assert said.stdout == ""
+    assert "must" in said.stderr or " has " in said.stderr
+    assert CANARY not in said.stderr
+
+
+def test_a_target_that_the_policy_does_not_allow_exits_3() -> None:
+    said = _run(QUERY, "--url", "http://127.0.0.1:1/", POOLWISE_POLICY="shared")
+    assert said.returncode == 3
+    assert "PW-LIVE-policy" in said.stderr
+
+
+@pytest.mark.server
+def test_a_persons_own_server_is_checked_with_what_it_will_use_said_before() -> None:
+    with cluster() as server:
+        certificate = server.home / "ca.pem"
+        certificate.write_bytes(server.ca)
+        dsn = f"postgresql://{ROLE}:{PASSWORD}@127.0.0.1:{server.port}/{DATABASE}"
+        said = _run(QUERY, "--dsn-env", "MY_DSN", "--ca", str(certificate), "--json", MY_DSN=dsn)
+    assert PASSWORD not in said.stdout + said.stderr
+    assert "A check uses at most" in said.stderr
+    answer = json.loads(said.stdout)
+    assert said.returncode == CODES[answer["fits"]]
+    assert answer["server"]["provider"] == "your server"
+
+
 @pytest.mark.server
 def test_json_holds_measured_and_simulated_under_the_keys_of_the_simulation() -> None:
     said = _run(QUERY, "--embedded", "--json")
-    assert said.returncode == 0, said.stderr
     answer = json.loads(said.stdout)
+    assert said.returncode == CODES[answer["fits"]], said.stderr
+    assert answer["verdict"]
+    assert {row["name"] for row in answer["compared"]} >= {"wait p50", "wait p99", "throughput"}
     simulation = subprocess.run(
         [sys.executable, "-m", "sim", QUERY, "--json"],
         check=True,
@@ -65,7 +108,7 @@ def test_json_holds_measured_and_simulated_under_the_keys_of_the_simulation() ->
 @pytest.mark.server
 def test_without_json_a_short_table_is_printed() -> None:
     said = _run("kind=aiohttp&limit=3&rate=60&duration_s=1&warm_up_s=0", "--embedded")
-    assert said.returncode == 0, said.stderr
+    assert said.returncode in CODES.values(), said.stderr
     assert "measured" in said.stdout
     assert len(said.stdout.splitlines()) < 25
     assert "Traceback" not in said.stdout + said.stderr
