@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from sim.advise import Recommendation, Tried, advise, with_simpy
+from sim.advise import Recommendation, Tried, advise, best_evaluator
 from sim.scenario import Scenario
 
 AT_ONCE_MAX = 2
@@ -62,7 +62,7 @@ class Advising:
             try:
                 self.state = "running"
                 self.advice = advise(
-                    self.scenario, with_simpy, tick=self._tick, watch=self.tried.append
+                    self.scenario, best_evaluator(), tick=self._tick, watch=self.tried.append
                 )
             finally:
                 _turns.release()

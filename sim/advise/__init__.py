@@ -2,6 +2,7 @@
 
 from sim.advise.advise import NoGoal, advise
 from sim.advise.counted import Counted, Evaluate, with_simpy
+from sim.advise.evaluator import best_evaluator
 from sim.advise.judge import Effort
 from sim.advise.recommendation import Found, Lever, Reason, Recommendation, Tried
 
@@ -16,5 +17,6 @@ __all__ = [
     "Recommendation",
     "Tried",
     "advise",
+    "best_evaluator",
     "with_simpy",
 ]

@@ -113,8 +113,7 @@ class _Search:
         least = max(1, sizing.starts_at(full.in_use_mean / self._scenario.fleet.pools, size))
 
         def keeps(count: int) -> bool:
-            tried = self._judge.judge(sizing.keeping(full.pool, count))
-            return tried.meets and tried.opened_ratio <= churn_max
+            return self._judge.judge(sizing.keeping(full.pool, count), churn_max).meets
 
         keep = smallest(keeps, least, least, size - 1) if self._may_keep_less() else None
         chosen = [sizing.keeping(full.pool, keep)] if keep is not None else []

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pools.trace import Outcome, Trace
 from sim.curves import time_average
 from sim.engine import simulate
+from sim.kernel.summary import Columns
 from sim.measure import Window
 from sim.scenario import Scenario
 
@@ -54,8 +55,8 @@ def with_simpy(
     return counted
 
 
-def count(trace: Trace, window: Window) -> Counted:
-    """Count the requests of a trace that were asked in the window."""
+def count(trace: Trace | Columns, window: Window) -> Counted:
+    """Count the requests of a run that were asked in the window."""
     asked = np.asarray(trace.asked_s)
     is_in = (asked >= window.start_s) & (asked < window.end_s)
     granted, released = np.asarray(trace.granted_s)[is_in], np.asarray(trace.released_s)[is_in]

@@ -1,24 +1,25 @@
 """Puts pools to the goal's cases: a few replications at first, more while it is not sure."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pools.kinds import Pool
 from pools.setting import InvalidSettings
-from sim.advise.bounds import Says, Share, share
-from sim.advise.cases import Case, Limit, pools_at_most
-from sim.advise.counted import Counted, Evaluate, Tick
+from sim.advise.bounds import Says, share
+from sim.advise.cases import Case, pools_at_most
+from sim.advise.counted import Array, Counted, Evaluate, Tick
 from sim.advise.recommendation import Found, Tried
 from sim.advise.sizing import kept
 from sim.estimate import percentile_of
-from sim.result import Estimate
 from sim.scenario import Scenario
 
 CONFIDENCE = 0.95
 CONFIRMED = 0.975
 # Numbers of replications for the confirmation: streams that the search has not seen.
 FRESH = 1_000_000
+# A p99 needs no more waits than these.
+WAITS_KEPT_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,96 +66,123 @@ class Judge:
         """Everything tried in the search, in order."""
         return tuple(self._known.values())
 
-    def judge(self, pool: Pool) -> Tried:
-        """Put a pool to the cases, once."""
+    def judge(self, pool: Pool, opened_ratio_max: float = math.inf) -> Tried:
+        """Put a pool to the cases, once; not to the end if it opens connections too often."""
         if pool not in self._known:
-            self._known[pool] = self._tried(pool)
+            self._known[pool] = self._tried(pool, opened_ratio_max)
         return self._known[pool]
 
     def confirm(self, pool: Pool) -> Tried:
         """Put a pool to the cases again, with fresh streams, more requests and more confidence."""
         return self._tried(pool, is_confirmation=True)
 
-    def _tried(self, pool: Pool, *, is_confirmation: bool = False) -> Tried:
+    def _tried(
+        self, pool: Pool, opened_ratio_max: float = math.inf, *, is_confirmation: bool = False
+    ) -> Tried:
         found: list[Found] = []
-        firsts: list[Counted] = []
+        plain: Tally | None = None
         for case in self._cases:
-            counted, said = self._case(case, pool, is_confirmation=is_confirmation)
-            firsts = firsts or counted
-            found += said
-            if any(one.says is not Says.MEETS for one in said):
+            opened_max = math.inf if plain else opened_ratio_max
+            tally = self._counted(case, pool, opened_max, is_confirmation=is_confirmation)
+            plain = plain or tally
+            found += tally.found()
+            if tally.opened_ratio > opened_max or not tally.meets:
                 break
-        tried = _summed(self._scenario, pool, found, firsts, is_confirmation=is_confirmation)
+        tried = Tried(
+            pool=pool,
+            found=tuple(found),
+            held=None if pool.capacity is None else pool.capacity * pools_at_most(self._scenario),
+            kept=kept(pool) * self._scenario.fleet.pools,
+            in_use_mean=plain.in_use_mean if plain else 0.0,
+            opened_ratio=plain.opened_ratio if plain else 0.0,
+            opened_ratio_max=opened_ratio_max,
+            is_confirmation=is_confirmation,
+        )
         if self._watch is not None:
             self._watch(tried)
         return tried
 
-    def _case(
-        self, case: Case, pool: Pool, *, is_confirmation: bool
-    ) -> tuple[list[Counted], list[Found]]:
+    def _counted(
+        self, case: Case, pool: Pool, opened_ratio_max: float, *, is_confirmation: bool
+    ) -> "Tally":
+        start, times = (FRESH, self._effort.confirm_times) if is_confirmation else (0, 1)
+        tally = Tally(case, CONFIRMED if is_confirmation else CONFIDENCE)
         try:
             run = case.of(pool)
-        except InvalidSettings:
-            return [], [_not_run(case, limit) for limit in case.limits]
-        start, times, confidence = 0, 1, CONFIDENCE
-        if is_confirmation:
-            start, times, confidence = FRESH, self._effort.confirm_times, CONFIRMED
-        counted: list[Counted] = []
+        except InvalidSettings:  # a run beyond the limits of a simulation
+            return tally
         for count in self._effort.stages(run.requests_expected, times):
-            more = range(start + len(counted), start + count)
-            counted += self._evaluate(run, case.window, more, self._tick)
-            says = {
-                _share(limit, counted, confidence).says(limit.ratio_max) for limit in case.limits
-            }
-            if Says.FAILS in says or says == {Says.MEETS}:
+            more = range(start + tally.replications, start + count)
+            for one in self._evaluate(run, case.window, more, self._tick):
+                tally.add(one)
+            if tally.is_decided or tally.opened_ratio > opened_ratio_max:
                 break
-        return counted, [_found(case, limit, counted, confidence) for limit in case.limits]
+        return tally
 
 
-def _share(limit: Limit, counted: Sequence[Counted], confidence: float) -> Share:
-    requests = [len(one.wait_s) for one in counted]
-    return share([limit.misses(one) for one in counted], requests, confidence)
+class Tally:
+    """What all replications of one case have said so far."""
 
+    def __init__(self, case: Case, confidence: float) -> None:
+        """Begin with none."""
+        self._case, self._confidence = case, confidence
+        self._misses: list[list[int]] = [[] for _ in case.limits]
+        self._requests: list[int] = []
+        self._waits: list[Array] = []
+        self._opened = 0
+        self._in_use: list[float] = []
 
-def _found(case: Case, limit: Limit, counted: Sequence[Counted], confidence: float) -> Found:
-    is_wait = math.isfinite(limit.wait_s_max)
-    return Found(
-        case=case.name,
-        limit=limit.name,
-        wait_s_max=limit.wait_s_max,
-        ratio_max=limit.ratio_max,
-        share=_share(limit, counted, confidence),
-        wait_s_p99=percentile_of([one.wait_s for one in counted], 99)
-        if is_wait
-        else Estimate(None),
-        requests=sum(len(one.wait_s) for one in counted),
-        replications=len(counted),
-    )
+    def add(self, one: Counted) -> None:
+        """Count one replication more. Its waits are kept while there are not too many."""
+        for limit, misses in zip(self._case.limits, self._misses, strict=True):
+            misses.append(limit.misses(one))
+        if sum(self._requests) < WAITS_KEPT_MAX:
+            self._waits.append(one.wait_s)
+        self._requests.append(len(one.wait_s))
+        self._opened += one.opened
+        self._in_use.append(one.in_use_mean)
 
+    @property
+    def replications(self) -> int:
+        """How many replications were counted."""
+        return len(self._requests)
 
-def _not_run(case: Case, limit: Limit) -> Found:
-    """Say that the run would be beyond the limits of a simulation."""
-    nothing = Share(math.nan, 0.0, 1.0)
-    return Found(
-        case.name, limit.name, limit.wait_s_max, limit.ratio_max, nothing, Estimate(None), 0, 0
-    )
+    @property
+    def opened_ratio(self) -> float:
+        """Connections opened for each request."""
+        return self._opened / max(sum(self._requests), 1)
 
+    @property
+    def in_use_mean(self) -> float:
+        """Connections in use on average over the whole fleet."""
+        return sum(self._in_use) / max(len(self._in_use), 1)
 
-def _summed(
-    scenario: Scenario,
-    pool: Pool,
-    found: Sequence[Found],
-    counted: Sequence[Counted],
-    *,
-    is_confirmation: bool,
-) -> Tried:
-    requests = sum(len(one.wait_s) for one in counted)
-    return Tried(
-        pool=pool,
-        found=tuple(found),
-        held=None if pool.capacity is None else pool.capacity * pools_at_most(scenario),
-        kept=kept(pool) * scenario.fleet.pools,
-        in_use_mean=sum(one.in_use_mean for one in counted) / max(len(counted), 1),
-        opened_ratio=sum(one.opened for one in counted) / max(requests, 1),
-        is_confirmation=is_confirmation,
-    )
+    @property
+    def meets(self) -> bool:
+        """Whether every limit is kept for sure."""
+        return all(said is Says.MEETS for said in self._said())
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether more replications would be for nothing."""
+        said = list(self._said())
+        return Says.FAILS in said or all(one is Says.MEETS for one in said)
+
+    def found(self) -> Iterator[Found]:
+        """Return what is known about each limit."""
+        for limit, misses in zip(self._case.limits, self._misses, strict=True):
+            waits = self._waits if math.isfinite(limit.wait_s_max) else []
+            yield Found(
+                case=self._case.name,
+                limit=limit.name,
+                wait_s_max=limit.wait_s_max,
+                ratio_max=limit.ratio_max,
+                share=share(misses, self._requests, self._confidence),
+                wait_s_p99=percentile_of(waits, 99),
+                requests=sum(self._requests),
+                replications=self.replications,
+            )
+
+    def _said(self) -> Iterator[Says]:
+        for limit, misses in zip(self._case.limits, self._misses, strict=True):
+            yield share(misses, self._requests, self._confidence).says(limit.ratio_max)

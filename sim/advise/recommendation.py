@@ -1,5 +1,6 @@
 """What advice says: settings, their price, the proof, and what was tried on the way."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ class Tried:
     """One pool put to every case, or to those up to the first that it does not meet.
 
     `held` and `kept` are the connections of the whole fleet at most, and while idle.
-    `opened_ratio` are connections opened per request of the first case.
+    `opened_ratio` are connections opened per request of the first case; more than
+    `opened_ratio_max`, and the rest was not tried.
     """
 
     pool: Pool
@@ -53,12 +55,18 @@ class Tried:
     kept: int
     in_use_mean: float
     opened_ratio: float
+    opened_ratio_max: float = math.inf
     is_confirmation: bool = False
 
     @property
     def meets(self) -> bool:
-        """Whether every limit is kept, for sure."""
-        return all(one.says is Says.MEETS for one in self.found)
+        """Whether every limit is kept, for sure, and connections are not opened too often."""
+        return not self.opens_too_often and all(one.says is Says.MEETS for one in self.found)
+
+    @property
+    def opens_too_often(self) -> bool:
+        """Whether too many requests pay for a new connection."""
+        return self.opened_ratio > self.opened_ratio_max
 
     @property
     def worst(self) -> Found:
@@ -151,6 +159,7 @@ def _tried(one: Tried | None) -> dict[str, Any] | None:
         "meets": one.meets,
         "connections_held": one.held,
         "connections_kept": one.kept,
+        "opened_per_request": one.opened_ratio,
         "confirmation": one.is_confirmation,
         "found": [dict(_found(each)) for each in one.found],
     }

@@ -100,8 +100,14 @@ def _row(one: Tried, *, is_answer: bool) -> dict[str, str]:
         "Misses the goal": _misses(worst),
         "Wait, p99": _wait(worst.wait_s_p99),
         "Case": worst.case,
-        "Verdict": "meets" if one.meets else _SAYS[worst.says],
+        "Verdict": _verdict(one),
     }
+
+
+def _verdict(one: Tried) -> str:
+    if one.opens_too_often:
+        return f"{share(one.opened_ratio)} of requests open a connection"
+    return "meets" if one.meets else _SAYS[one.worst.says]
 
 
 def _misses(one: Found) -> str:
