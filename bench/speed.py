@@ -28,6 +28,8 @@ LOAD = (
 SCENARIOS = {
     "one pool": LOAD + "&cpu_fraction=0&rtt_ms=0",
     "one pool, shared cores, round trips": LOAD + "&cpu_fraction=0.25&rtt_ms=0.5",
+    "four workers, event loops, pools, shared cores, round trips": LOAD
+    + "&cpu_fraction=0.25&rtt_ms=0.5&workers=4&loop_cpu_ms=0.52",
 }
 Engine = Callable[[Scenario, Arrivals], float]
 

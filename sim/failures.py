@@ -108,8 +108,8 @@ class Failures(Settings):
             self.restart_s or self.slow_s or self.delay_s or self.kills_per_s or self.idle_cut_s
         )
 
-    def marks(self) -> Iterator[Mark]:
-        """Yield what has a beginning and an end, in no special order."""
+    def marks(self, duration_s: float) -> Iterator[Mark]:
+        """Yield what has a beginning and an end within a run."""
         spans = (
             (self.restart_at_s, self.restart_s, "restart"),
             (self.slow_at_s, self.slow_s, f"{self.slow_factor:g} times slower"),
@@ -117,7 +117,7 @@ class Failures(Settings):
         )
         for at_s, length_s, label in spans:
             if length_s:
-                yield Mark(at_s, at_s + length_s, label)
+                yield Mark(at_s, min(at_s + length_s, duration_s), label)
 
     def begins(self) -> Iterator[tuple[str, float]]:
         """Yield when each failure that happens begins, with the name of that setting."""

@@ -59,6 +59,16 @@ def test_warm_up_is_shaded_exactly() -> None:
     assert charts.over_time(scenario, run(scenario)).layout["shapes"] == []
 
 
+def test_a_failure_is_marked_from_its_beginning_to_its_end_or_that_of_the_run() -> None:
+    scenario = parse("duration_s=6&warm_up_s=0&replications=2&restart_at_s=2&restart_s=1&slow_s=9")
+    figure = charts.over_time(scenario, run(scenario))
+    spans = {(one["x0"], one["x1"]) for one in figure.layout["shapes"]}
+    assert {(2.0, 3.0), (5.0, 6.0)} <= spans
+    said = {one["text"] for one in figure.layout["annotations"]}
+    assert {"restart", "5 times slower"} <= said
+    assert "From 2 to 3 s: restart." in figure.label
+
+
 def test_survival_curve_falls_from_everyone_to_the_floor() -> None:
     result = run(parse(f"{BUSY}&{SHORT}"))
     curve, marks = charts.waits(result).traces

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from sim.failures import Mark
 from sim.result import SimulationResult, Timeline
 from sim.scenario import Scenario
 from ui.charts.shared import (
@@ -20,6 +21,7 @@ from ui.plot.figure import Figure
 from ui.words import count, number
 
 WARM_UP = "rgba(128, 139, 148, 0.14)"
+FAILURE = faded(ORANGE, 0.12)
 HEIGHT = 440
 CAPACITY_SHOWN_UP_TO = 4.0
 
@@ -37,11 +39,12 @@ def over_time(scenario: Scenario, result: SimulationResult) -> Figure:
     capacity = scenario.capacity
     if capacity is not None and capacity <= CAPACITY_SHOWN_UP_TO * max(peak, 1.0):
         traces.insert(3, _capacity_line(scenario.duration_s, capacity))
+    marks = [*scenario.failures.marks(scenario.duration_s)]
     layout = base(f"duration {scenario.duration_s:g}") | {
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "shapes": _warm_up(result.counted_from_s),
-        "annotations": _warm_up_note(result.counted_from_s),
+        "shapes": [*_warm_up(result.counted_from_s), *map(_span, marks)],
+        "annotations": [*_warm_up_note(result.counted_from_s), *map(_span_note, marks)],
         "xaxis": _time_axis(scenario.duration_s),
         "yaxis": _count_axis("connections", [0.34, 1.0], peak),
         "yaxis2": _count_axis("waiting", [0.0, 0.24], max(line.waiting, default=0.0)),
@@ -179,6 +182,17 @@ def _warm_up_note(warm_up_s: float) -> list[Layout]:
     return [place | {"text": "warm-up", "showarrow": False, "font": {"size": 11, "color": GREY}}]
 
 
+def _span(mark: Mark) -> Layout:
+    across = {"type": "rect", "yref": "paper", "y0": 0.0, "y1": 1.0}
+    place = {"x0": mark.start_s, "x1": mark.end_s, "layer": "below"}
+    return across | place | {"fillcolor": FAILURE, "line": {"width": 1, "color": ORANGE}}
+
+
+def _span_note(mark: Mark) -> Layout:
+    place = {"x": mark.start_s, "y": 1.0, "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+    return place | {"text": mark.label, "showarrow": False, "font": {"size": 11, "color": ORANGE}}
+
+
 def _say_over_time(scenario: Scenario, result: SimulationResult) -> str:
     limit = "no limit" if scenario.capacity is None else f"a capacity of {scenario.capacity}"
     return (
@@ -187,4 +201,8 @@ def _say_over_time(scenario: Scenario, result: SimulationResult) -> str:
         f" at most {count(result.connections_max, 'connection')} open."
         f" {number(result.waiting_mean.value or 0.0)} requests waiting on average,"
         f" at most {number(max(result.timeline.waiting, default=0.0))}."
+        + "".join(
+            f" From {number(mark.start_s)} to {number(mark.end_s)} s: {mark.label}."
+            for mark in scenario.failures.marks(scenario.duration_s)
+        )
     )
