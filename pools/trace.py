@@ -22,6 +22,7 @@ class Outcome(IntEnum):
     OTHER_ERROR = 6
     RELEASE_FAILED = 7
     QUEUE_FULL = 8
+    CLIENT_TIMEOUT = 9
 
 
 class Cause(IntEnum):
@@ -48,6 +49,20 @@ def _ints() -> "array[int]":
 
 
 @dataclass(frozen=True, slots=True)
+class Calls:
+    """What clients wanted, where that is more than one checkout each: rows in order of asking.
+
+    `ended_s` is when the client had its answer or gave up for good; `outcome` says which, and
+    is that of its last attempt. `attempts` counts how often it asked.
+    """
+
+    asked_s: "array[float]" = field(default_factory=_doubles)
+    ended_s: "array[float]" = field(default_factory=_doubles)
+    outcome: "array[int]" = field(default_factory=_ints)
+    attempts: "array[int]" = field(default_factory=_ints)
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """One run, as arrays.
 
@@ -58,6 +73,7 @@ class Trace:
     Connections: `opening_s` (connect started; nan if it was open before the run), `opened_s`,
     `closed_s`, `cause`, `owner` (which worker's pool).
     `truncated` says in words that a limit cut the run short; empty if none did.
+    `calls` are the clients' requests where one may be several checkouts, else None.
     """
 
     asked_s: "array[float]" = field(default_factory=_doubles)
@@ -73,3 +89,4 @@ class Trace:
     cause: "array[int]" = field(default_factory=_ints)
     owner: "array[int]" = field(default_factory=_ints)
     truncated: str = ""
+    calls: Calls | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pools.setting import Form, Mistake, Settings, setting
 from sim import holds
+from sim.classes import CLASSES_FORM, RequestClass, read_classes
 from sim.holds import Holds
 
 OUR_CHOICE = "Poolwise's choice"
@@ -221,6 +222,26 @@ class Workload(Settings):
         source=OUR_CHOICE,
         form=_VALUES,
     )
+    await_s_mean: float = setting(
+        0.0,
+        "Time that a checkout keeps its connection beyond the hold while the application awaits"
+        " something else, such as another service or a language model; spread as the hold.",
+        source="0: connections are returned before anything else is awaited",
+        query="await_ms",
+        unit="ms",
+        low=0.0,
+        high=600_000.0,
+        step=10.0,
+    )
+    classes: str = setting(
+        "",
+        "Classes of requests, each with its share, checkouts, hold and await time, in place of"
+        " hold_ms and await_ms: 70:20,25:2x50,5:2n30+200 is 70 % with one hold of 20 ms, 25 %"
+        " with two of 50 ms one after the other, 5 % with two nested ones of 30 ms, each kept"
+        " 200 ms more.",
+        source="empty: every request is one checkout",
+        form=CLASSES_FORM,
+    )
     hosts: int = setting(
         1,
         "Hosts that HTTP requests are spread over, evenly at random.",
@@ -287,9 +308,47 @@ class Workload(Settings):
         return self.hold_given == "mean" and self.hold_distribution != "empirical"
 
     @property
-    def held_s_mean(self) -> float:
-        """Mean time that a caller keeps a connection, however the hold is given."""
+    def shape_s_mean(self) -> float:
+        """Mean of the distribution of the hold, which each class scales to its own."""
         return self.hold_s_mean if self.is_hold_by_mean else self.holds.mean_s
+
+    @property
+    def request_classes(self) -> tuple[RequestClass, ...]:
+        """The classes of requests; without any named, all are of one."""
+        one = RequestClass(
+            1.0, 1, nested=False, hold_s=self.shape_s_mean, await_s=self.await_s_mean
+        )
+        return read_classes(self.classes) or (one,)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether any connection is kept while the application awaits something else."""
+        return any(one.await_s for one in self.request_classes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every request is one checkout, returned as soon as its hold ends."""
+        return not (self.classes or self.await_s_mean)
+
+    @property
+    def checkouts_mean(self) -> float:
+        """Mean number of checkouts of a request."""
+        return sum(one.share * one.checkouts for one in self.request_classes)
+
+    @property
+    def held_s_mean(self) -> float:
+        """Mean time that a checkout keeps a connection, awaiting included."""
+        if self.is_plain:
+            return self.shape_s_mean
+        return sum(one.share * one.held_s for one in self.request_classes) / self.checkouts_mean
+
+    @property
+    def await_ratio(self) -> float:
+        """Part of the time that connections are kept, in which the application awaits others."""
+        classes = self.request_classes
+        return sum(one.share * one.held_s * one.await_ratio for one in classes) / sum(
+            one.share * one.held_s for one in classes
+        )
 
     def rules(self) -> Iterator[Mistake]:
         """Require arrivals, and a hold that exists."""

@@ -11,14 +11,17 @@ world of one worker's pool. A request is its own event: it is re-armed from step
 import math
 from collections.abc import Callable, Iterator
 from operator import methodcaller
+from typing import Any
 
 from pools.trace import Trace
 from sim.agenda import Agenda, Call
+from sim.clients import Clients
 from sim.record import Record
 from sim.scenario import REQUESTS_MAX, Scenario
 from sim.stations import Cores, Slots
-from sim.workload import Arrivals, Streams, draw, endless_holds, endless_thinks
-from sim.world import Shared, Visit
+from sim.users import Users
+from sim.workload import Arrivals, Streams, draw, endless_holds
+from sim.world import PoolWorld, Shared, Visit
 from sim.worlds import worlds_of
 
 _TICK_EVERY = 2048
@@ -54,16 +57,23 @@ class Run:
         self.record = Record()
         cores = Cores(self.agenda, scenario.server.capacity, methodcaller("computed"))
         self.slots = Slots(_free_slots(scenario))
-        shared = Shared(scenario, self.agenda, self.record, self.slots, cores, self.ended)
-        self.worlds = [*worlds_of(shared, replication, self.streams)]
+        ended = self.ended if scenario.is_plain else self._checked_out
+        shared = Shared(scenario, self.agenda, self.record, self.slots, cores, ended)
+        self.worlds: list[Any] = [*worlds_of(shared, replication, self.streams)]
+        self._clients = None if scenario.is_plain else Clients(self)
         self._tick = tick
         self._outstanding = 0
         self._expects_more = True
         self._truncated = ""
-        self._next_user: Callable[[Visit], None] | None = None
+        self._left = REQUESTS_MAX // scenario.replications
+        self._next_user: Callable[[int], None] | None = None
 
     def serve(self, arrivals: Arrivals) -> Trace:
         """Run an open workload to the end of its last request."""
+        if self._clients is not None:
+            self._start()
+            self._clients.follow(arrivals)
+            return self._finish()
         asked, pool = arrivals.asked_s.tolist(), arrivals.pool.tolist()
         self.record.reserve(asked, pool)
         rows = zip(asked, arrivals.hold_s.tolist(), pool, arrivals.host.tolist(), strict=True)
@@ -73,18 +83,48 @@ class Run:
 
     def serve_users(self) -> Trace:
         """Run a closed loop: users ask until duration_s, then the last answers come in."""
-        users = _Users(self)
-        self._next_user = users.ended
         self._start()
+        if self._clients is not None:
+            self._clients.loop()
+            return self._finish()
+        holds = endless_holds(self.scenario.workload, self.streams.holds)
+
+        def begin(world: PoolWorld, host: int, user: int) -> None:
+            now = self.agenda._now
+            row = self.record.ask(now, world.number)
+            self.counts()
+            self._outstanding += 1
+            world.ask(Visit(row, world, next(holds), host, user), now)
+
+        users = Users(self, begin)
+        self._next_user = users.ended
         users.start()
         return self._finish()
 
-    def ask(self, now: float, visit: Visit) -> None:
-        """Put one request to its pool."""
-        if not visit.row % _TICK_EVERY:
-            self._ticks()
+    def enters(self) -> None:
+        """Wait for one more to end before the run does."""
         self._outstanding += 1
-        visit.world.ask(visit, now)
+
+    def leaves(self) -> None:
+        """Wait for one less; the last one ends the run."""
+        self._outstanding -= 1
+        if not self._outstanding and not self._expects_more:
+            self.agenda.stop()
+
+    def counts(self) -> None:
+        """Count one more checkout, of as many as a run may have."""
+        self._left -= 1
+        if not self._left % _TICK_EVERY:
+            self._ticks()
+
+    def is_full(self) -> bool:
+        """Whether a run has as many checkouts as it may have; then the trace will say so."""
+        if self._left > 0:
+            return False
+        if not self._truncated:
+            now = self.agenda._now
+            self._truncated = f"stopped asking at {now:.4g} s, at the largest number of requests"
+        return True
 
     def _ticks(self) -> None:
         if self._tick is not None:
@@ -94,17 +134,17 @@ class Run:
         """Note that a caller has its answer and has released what it held."""
         self._outstanding -= 1
         if self._next_user is not None:
-            self._next_user(visit)
+            self._next_user(visit.user)
         if not self._outstanding and not self._expects_more:
             self.agenda.stop()
+
+    def _checked_out(self, visit: Visit) -> None:
+        if self._clients is not None:
+            self._clients.ended(visit)
 
     def no_more(self) -> None:
         """Expect no further requests; if none is left, this is the end."""
         self._expects_more = False
-
-    def truncate(self, why: str) -> None:
-        """Say that a limit cut the run short."""
-        self._truncated = why
 
     @property
     def is_over(self) -> bool:
@@ -146,70 +186,15 @@ class Run:
     def _finish(self) -> Trace:
         if not self.is_over:
             self.agenda.run()
+        calls = None if self._clients is None else self._clients.calls()
         if self._outstanding and not self._truncated:
-            self._truncated = f"{self._outstanding} requests could never be served"
-        return self.record.trace(self._truncated)
+            self._truncated = self._unserved()
+        return self.record.trace(self._truncated, calls)
 
-
-class _Users:
-    """The users of a closed loop: think, ask, wait for the answer, think again."""
-
-    def __init__(self, run: Run) -> None:
-        """Share the users out over the pools in turn."""
-        scenario = run.scenario
-        self._run = run
-        self._hosts = scenario.workload.hosts
-        self._host_rng = run.streams.hosts
-        self._count = scenario.workload.users
-        self._until_s = scenario.duration_s
-        self._hops = scenario.pool.release_hops(explicit=False)
-        self._holds = endless_holds(scenario.workload, run.streams.holds)
-        self._thinks = endless_thinks(scenario.workload, run.streams.thinks)
-        self._left = REQUESTS_MAX // scenario.replications
-
-    def start(self) -> None:
-        """Let every user think once first, so that they do not come all at once."""
-        for user in range(self._count):
-            self._run.agenda.call(self._asks, next(self._thinks), user)
-
-    def ended(self, visit: Visit) -> None:
-        """Let the user think, unless the day is over.
-
-        Who does not think asks again before the waiter that the release woke, or after it, as
-        the library has it.
-        """
-        agenda, think_s = self._run.agenda, next(self._thinks)
-        at_s = agenda._now + think_s
-        if at_s >= self._until_s or self._left <= 0:
-            self._leave()
-        elif think_s or self._hops:
-            agenda.call(self._asks, at_s, visit.user)
-        else:
-            self._ask(visit.user)
-
-    def _asks(self, event: Call) -> None:
-        self._ask(event.payload)
-
-    def _ask(self, user: int) -> None:
-        run = self._run
-        now = run.agenda._now
-        if now >= self._until_s or self._left <= 0:
-            self._leave()
-            if run.is_over:
-                run.agenda.stop()
-            return
-        self._left -= 1
-        if not self._left:
-            run.truncate(f"stopped asking at {now:.4g} s, at the largest number of requests")
-        world = run.worlds[user % len(run.worlds)]
-        host = int(self._host_rng.integers(self._hosts)) if self._hosts > 1 else 0
-        row = run.record.ask(now, world.number)
-        run.ask(now, Visit(row, world, next(self._holds), host, user))
-
-    def _leave(self) -> None:
-        self._count -= 1
-        if not self._count:
-            self._run.no_more()
+    def _unserved(self) -> str:
+        if self._clients is not None:
+            return self._clients.unserved()
+        return f"{self._outstanding} requests could never be served"
 
 
 def _free_slots(scenario: Scenario) -> float:

@@ -197,7 +197,7 @@ class LossyWorld(LaggedWorld):
         if self._connection[request.row] >= 0:
             self._returned[request.row] = self._agenda._now
         is_cancelled = request.row in self._cancelled
-        super().reject(request, Outcome.CANCELLED if is_cancelled else outcome)
+        super().reject(request, request.fate if is_cancelled else outcome)
 
     def wake(self, request: AnyVisit) -> None:
         """Let the waiter continue when the loop is free, and the handover lag after that."""
@@ -235,11 +235,11 @@ class LossyWorld(LaggedWorld):
         if visit.stage is ENDED or row in self._cancelled:
             return
         self._cancelled.add(row)
-        self._outcome[row] = Outcome.CANCELLED
+        self._outcome[row] = visit.fate
         if visit in self._coming:
             self._coming.remove(visit)
             visit.stage = ENDED
-            self.reject(visit, Outcome.CANCELLED)
+            self.reject(visit, visit.fate)
         elif row in self._uses:
             use = self._uses.pop(row)
             self._stop(use)

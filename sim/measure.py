@@ -28,6 +28,7 @@ FAILURES = {
     Outcome.OTHER_ERROR: "other_error",
     Outcome.RELEASE_FAILED: "release_failed",
     Outcome.QUEUE_FULL: "queue_full",
+    Outcome.CLIENT_TIMEOUT: "client_timeout",
 }
 
 

@@ -3,7 +3,7 @@
 import math
 from array import array
 
-from pools.trace import Cause, Outcome, Trace
+from pools.trace import Calls, Cause, Outcome, Trace
 
 NAN = math.nan
 _UNFINISHED = int(Outcome.UNFINISHED)
@@ -73,7 +73,7 @@ class Record:
         ):
             times[:] = [at_s - zero_s for at_s in times]
 
-    def trace(self, truncated: str) -> Trace:
+    def trace(self, truncated: str, calls: Calls | None = None) -> Trace:
         """Return the finished record."""
         return Trace(
             asked_s=array("d", self.asked),
@@ -89,4 +89,5 @@ class Record:
             cause=array("q", self.cause),
             owner=array("q", self.owner),
             truncated=truncated,
+            calls=calls,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pools.kinds import Pool, SqlalchemyQueue
 from pools.setting import Mistake, Settings, setting
 from sim.backend import Fleet, Server
+from sim.client import Client
 from sim.demand import OUR_CHOICE, Workload
 from sim.failures import Failures, starts_in_time
 from sim.goal import Goal
@@ -16,6 +17,7 @@ __all__ = [
     "PARTS",
     "PLACES_MAX",
     "REQUESTS_MAX",
+    "Client",
     "Failures",
     "Fleet",
     "Goal",
@@ -33,6 +35,7 @@ PARTS: Mapping[str, type[Settings]] = {
     "workload": Workload,
     "server": Server,
     "fleet": Fleet,
+    "client": Client,
     "worker": Worker,
     "failures": Failures,
     "goal": Goal,
@@ -50,6 +53,7 @@ class Scenario(Settings):
     workload: Workload = field(default_factory=Workload)
     server: Server = field(default_factory=Server)
     fleet: Fleet = field(default_factory=Fleet)
+    client: Client = field(default_factory=Client)
     worker: Worker = field(default_factory=Worker)
     failures: Failures = field(default_factory=Failures)
     goal: Goal = field(default_factory=Goal)
@@ -109,7 +113,13 @@ class Scenario(Settings):
 
         Includes what library and worker add to each hold.
         """
-        return self.workload.rate_per_s_mean * self.hold_s_mean
+        load = self.workload
+        return load.rate_per_s_mean * load.checkouts_mean * self.hold_s_mean
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each request is one checkout of a client that waits, asks once and returns."""
+        return self.workload.is_plain and self.client.is_patient
 
     @property
     def hold_s_mean(self) -> float:
@@ -135,12 +145,14 @@ class Scenario(Settings):
 
     @property
     def requests_expected(self) -> float:
-        """Requests of one replication, at most."""
+        """Checkouts of one replication, at most; retries left out."""
         load = self.workload
         if load.is_closed:
-            cycle_s = load.pause_s_mean + self.hold_s_mean
-            return load.users * self.duration_s / cycle_s
-        return load.requests_max(self.duration_s)
+            once_s = sum(one.share * one.lasts_s for one in load.request_classes)
+            extra_s = self.hold_s_mean - load.held_s_mean
+            cycle_s = load.pause_s_mean + once_s + extra_s * load.checkouts_mean
+            return load.users * load.checkouts_mean * self.duration_s / cycle_s
+        return load.requests_max(self.duration_s) * load.checkouts_mean
 
     @property
     def _refuses_at_once(self) -> bool:

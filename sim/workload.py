@@ -33,10 +33,11 @@ class Streams:
 
     def __init__(self, seed: int, replication: int) -> None:
         """Derive all streams from the seed and the number of the replication."""
-        children = np.random.SeedSequence([seed, replication]).spawn(7)
+        children = np.random.SeedSequence([seed, replication]).spawn(14)
         made = [np.random.Generator(np.random.PCG64(child)) for child in children]
         self.arrivals, self.holds, self.pools, self.hosts, self.thinks, self._logic = made[:6]
-        self.states = made[6]
+        self.states, self.kinds, self.more_holds, self.awaits = made[6:10]
+        self.cancels, self.cancel_times, self.leaks, self.jitter = made[10:]
 
     def logic(self) -> random.Random:
         """Return the stream for a pool's own random choices."""

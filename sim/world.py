@@ -26,6 +26,8 @@ class Visit(Request):
     __slots__ = ("callbacks", "hold_s", "user", "world")
     callbacks: tuple[Callable[[Any], None], ...] | None
     _ok = True
+    # Its outcome if its caller is cancelled.
+    fate: Outcome = Outcome.CANCELLED
 
     def __init__(self, row: int, world: "PoolWorld", hold_s: float, host: int, user: int) -> None:
         """Make a request for one pool; `user` is the closed loop's user, or -1."""

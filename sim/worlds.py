@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sim.client_world import ClientWorld
 from sim.faults import Faults
 from sim.loop_world import LaggedWorld, LoopWorld
 from sim.lossy_world import LossyWorld
@@ -13,10 +14,11 @@ def worlds_of(shared: Shared, replication: int, streams: Streams) -> Iterator[Po
     """Make the world of each pool of a run."""
     scenario = shared.scenario
     numbers = range(scenario.fleet.pools)
-    if scenario.loses_connections:
+    if scenario.loses_connections or not scenario.is_plain:
         faults = Faults(scenario, replication, shared.agenda, shared.cores)
+        lossy = LossyWorld if scenario.is_plain else ClientWorld
         for number in numbers:
-            yield LossyWorld(shared, number, streams.logic(), faults)
+            yield lossy(shared, number, streams.logic(), faults)
         return
     worker, made = scenario.worker, PoolWorld
     if worker.loop_cpu_s:

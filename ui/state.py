@@ -60,6 +60,24 @@ def _hold(when: str, test: Callable[[str, str], bool]) -> Applies:
     return Applies(when, both)
 
 
+def _positive(*names: str) -> Applies:
+    """Apply where one of these settings is above 0."""
+
+    def test(_kind: str, values: Mapping[str, Value]) -> bool:
+        return any(float(values.get(name, 0.0)) > 0.0 for name in names)
+
+    return Applies(f"{' or '.join(names)} is above 0", test)
+
+
+def _classed(_kind: str, values: Mapping[str, Value]) -> bool:
+    return bool(values.get("classes"))
+
+
+def _mean_hold(kind: str, values: Mapping[str, Value]) -> bool:
+    return _BY_MEAN.test(kind, values) and not _classed(kind, values)
+
+
+_BY_MEAN = _hold("the hold is given by its mean", lambda _, given: given == "mean")
 _DATABASE = Applies("the pool is a database's", _database)
 _HTTP = Applies("the pool is an HTTP client's", lambda kind, values: not _database(kind, values))
 _OPEN = Applies(
@@ -78,7 +96,14 @@ APPLIES: Mapping[str, Applies] = {
     "think_ms": _pattern("closed"),
     "spike_at_s": _pattern("spike"),
     "spike_requests": _pattern("spike"),
-    "hold_ms": _hold("the hold is given by its mean", lambda _, given: given == "mean"),
+    "hold_ms": Applies("the hold is given by its mean, and not by classes", _mean_hold),
+    "await_ms": Applies("there are no classes", lambda kind, values: not _classed(kind, values)),
+    "abandoned": _positive("client_timeout_ms", "cancel_share"),
+    "retry_backoff_ms": _positive("retries"),
+    "retry_backoff_max_ms": _positive("retries"),
+    "retry_jitter": _positive("retries"),
+    "retry_budget": _positive("retries"),
+    "cancel_after_ms": _positive("cancel_share"),
     "hold_cv": _hold(
         "the hold is given by its mean and its distribution leaves the spread open",
         lambda name, given: given == "mean" and name not in ("constant", "exponential"),

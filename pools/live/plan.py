@@ -184,6 +184,10 @@ def _workload(scenario: Scenario, pool: Pool, duration_s: float, notes: list[str
     if pattern == "spike" and spike_at_s >= duration_s:
         spike_at_s = duration_s / 2
         notes.append(f"The spike is moved to {spike_at_s:g} s.")
+    if not scenario.is_plain:
+        notes.append(
+            "Each request is one checkout of a patient client, as long as those on average."
+        )
     if load.hosts > 1:
         notes.append(f"All requests go to one host instead of {load.hosts}.")
     return dataclasses.replace(
@@ -193,6 +197,8 @@ def _workload(scenario: Scenario, pool: Pool, duration_s: float, notes: list[str
         hold_s_mean=hold_s,
         hold_distribution=hold_distribution,
         hold_given="mean",
+        await_s_mean=0.0,
+        classes="",
         spike_at_s=spike_at_s,
         spike_requests=_spike(load.spike_requests, pattern, pool, notes),
         hosts=1,

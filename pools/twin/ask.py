@@ -106,6 +106,8 @@ def _notes(
     scenario: Scenario, script: Script, made: type[Adapter], trace: Trace, window: Window
 ) -> Iterator[str]:
     yield from made.limits
+    if not scenario.is_plain:
+        yield "The library is asked for one checkout a request, by clients that wait and ask once."
     if trace.truncated:
         yield f"{CUT_SHORT}: {trace.truncated}."
     if window.end_s < scenario.duration_s:

@@ -29,14 +29,32 @@ BUSY: dict[str, tuple[Value, ...]] = {
     "other_connections": (0, 1),
     "warm_connections": (0, 3),
 }
+PATIENT: dict[str, tuple[Value, ...]] = {
+    "await_ms": (0.0,),
+    "classes": ("",),
+    "client_timeout_ms": (0.0,),
+    "retries": (0,),
+    "cancel_share": (0.0,),
+    "leak_share": (0.0,),
+}
+IMPATIENT: dict[str, tuple[Value, ...]] = {
+    "classes": ("", "1:20", "2:10,1:2x20+30", "1:3n5", "1:2n20,1:5"),
+    "client_timeout_ms": (0.0, 1.0, 30.0, 200.0),
+    "retries": (0, 1, 3),
+    "cancel_share": (0.0, 0.5),
+    "leak_share": (0.0, 0.01),
+}
 
 
 @st.composite
-def small_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
+def small_scenarios(
+    draw: st.DrawFn, kind: str | None = None, is_plain: bool | None = None
+) -> Scenario:
     """Draw any valid scenario without failures: up to 1500 requests in all, up to six pools.
 
     Half of them have small pools and a load that fills them; the others are as wide as their
-    settings allow.
+    settings allow. `is_plain` says whether clients are patient and take one connection each
+    (None: either).
     """
     kind = kind or draw(kinds())
     fixed: dict[str, Value] = {
@@ -49,8 +67,16 @@ def small_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
         "spike_requests": draw(st.integers(1, 100)),
         "rate": draw(st.sampled_from([3.0, 30.0, 100.0, 300.0])),
         "users": draw(st.integers(1, 40)),
+        "ramp_rate": draw(st.sampled_from([0.5, 300.0])),
+        "burst_factor": draw(st.sampled_from([1.0, 5.0])),
     }
     fixed |= {known.query: known.default for known in settings_of(Failures).values()}
+    if is_plain is None:
+        is_plain = draw(st.booleans())
+    clients = IMPATIENT if not is_plain else PATIENT
+    fixed |= {name: draw(st.sampled_from(choices)) for name, choices in clients.items()}
+    if not is_plain and not fixed["classes"]:
+        fixed["await_ms"] = draw(st.sampled_from([1.0, 50.0]))
     busy = draw(st.booleans())
     if busy:
         fixed |= {name: draw(st.sampled_from(choices)) for name, choices in BUSY.items()}

@@ -1,5 +1,6 @@
 """Ways to look at a Trace that several tests need."""
 
+from array import array
 from dataclasses import fields
 
 import numpy as np
@@ -10,8 +11,17 @@ from pools.trace import Trace
 
 def to_the_last_bit(trace: Trace) -> dict[str, object]:
     """Return all columns as bytes: equal exactly if the traces are, nan included."""
-    columns = {field.name: getattr(trace, field.name) for field in fields(trace)}
-    return {name: one if isinstance(one, str) else one.tobytes() for name, one in columns.items()}
+    parts = [trace] if trace.calls is None else [trace, trace.calls]
+    columns = {
+        f"{type(part).__name__}.{field.name}": getattr(part, field.name)
+        for part in parts
+        for field in fields(part)
+    }
+    return {
+        name: one.tobytes() if isinstance(one, array) else one
+        for name, one in columns.items()
+        if name != "Trace.calls"
+    }
 
 
 def waits_of(trace: Trace) -> NDArray[np.float64]:
