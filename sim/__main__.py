@@ -4,9 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pools.setting import InvalidSettings
 from sim.query import parse, to_query, to_values
+from sim.recorded import UNITS, RecordingError, read_recording
 from sim.result import Estimate, SimulationResult
 from sim.run import run
 from sim.scenario import Scenario
@@ -15,13 +17,29 @@ from sim.verdict import verdict
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one scenario. Return 0, or 2 for bad input with one line for each mistake."""
-    scenario, wants_json = asked("python -m sim", __doc__, arguments)
+    parser = command_line("python -m sim", __doc__)
+    parser.add_argument(
+        "--arrivals",
+        type=Path,
+        metavar="FILE",
+        help="play the arrivals of a CSV or JSON lines file",
+    )
+    parser.add_argument("--unit", choices=UNITS, default="", help="unit of columns without one")
+    given = parser.parse_args(arguments)
+    scenario, recording = scenario_of(given.query), None
     if scenario is None:
         return 2
-    result = run(scenario)
+    if given.arrivals is not None:
+        try:
+            recording = read_recording(given.arrivals.read_bytes(), given.unit)
+        except (OSError, RecordingError) as broken:
+            print(f"--arrivals {given.arrivals}: {broken}", file=sys.stderr)
+            return 2
+        scenario = recording.describe(scenario)
+    result = run(scenario, recording=recording)
     print(
         json.dumps(as_json(scenario, result), indent=2)
-        if wants_json
+        if given.json
         else in_words(scenario, result)
     )
     return 0
@@ -34,16 +52,26 @@ def asked(
 
     None after one line for each mistake on standard error. `purpose` begins the help.
     """
+    given = command_line(command, purpose).parse_args(arguments)
+    return scenario_of(given.query), given.json
+
+
+def command_line(command: str, purpose: str | None) -> argparse.ArgumentParser:
+    """Return a parser of a query and of whether JSON is wanted. `purpose` begins the help."""
     parser = argparse.ArgumentParser(prog=command, description=purpose)
     parser.add_argument("query", help="the page's query string, such as 'pool_size=5&rate=200'")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def scenario_of(query: str) -> Scenario | None:
+    """Read a query; None after one line for each mistake on standard error."""
     try:
-        return parse(given.query), given.json
+        return parse(query)
     except InvalidSettings as wrong:
         for mistake in wrong.mistakes:
             print(mistake, file=sys.stderr)
-        return None, given.json
+        return None
 
 
 def as_json(scenario: Scenario, result: SimulationResult) -> dict[str, object]:

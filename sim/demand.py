@@ -1,5 +1,6 @@
 """What is asked of the pools: who comes, how often, and how long each keeps a connection."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from sim.classes import CLASSES_FORM, RequestClass, read_classes
 from sim.holds import Holds
 
 OUR_CHOICE = "Poolwise's choice"
-PATTERNS = ("steady", "bursty", "spike", "ramp", "day", "closed", "looping")
+PATTERNS = ("steady", "bursty", "spike", "ramp", "day", "recorded", "closed", "looping")
 CLOSED = ("closed", "looping")
 DISTRIBUTIONS = (
     "auto",
@@ -45,6 +46,16 @@ _VALUES = Form(
 )
 
 
+def _digest(text: str) -> str:
+    if text and not _DIGEST_OF_A_FILE.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+_DIGEST_OF_A_FILE = re.compile(r"[0-9a-f]{12}")
+_DIGEST = Form("12 hexadecimal digits", _digest, ("", "0123456789ab"))
+
+
 @dataclass(frozen=True, slots=True)
 class Workload(Settings):
     """Who asks for connections, how often, and how long each is held.
@@ -58,8 +69,8 @@ class Workload(Settings):
         "steady",
         "Poisson arrivals at one rate (steady), at two rates in turn (bursty), with many at once"
         " on top (spike), at a rate that grows or falls (ramp) or follows a day pressed into the"
-        " run (day); or a fixed number of users who each wait for their answer, think, and ask"
-        " again (closed) or ask again at once (looping).",
+        " run (day); the arrivals of a file (recorded); or a fixed number of users who each wait"
+        " for their answer, think, and ask again (closed) or ask again at once (looping).",
         source=OUR_CHOICE,
         choices=PATTERNS,
     )
@@ -242,6 +253,13 @@ class Workload(Settings):
         source="empty: every request is one checkout",
         form=CLASSES_FORM,
     )
+    recording: str = setting(
+        "",
+        "Digest of the file whose arrivals are played. The file itself is no part of an address:"
+        " it is uploaded, or given to python -m sim with --arrivals.",
+        source="empty: none yet",
+        form=_DIGEST,
+    )
     hosts: int = setting(
         1,
         "Hosts that HTTP requests are spread over, evenly at random.",
@@ -285,7 +303,12 @@ class Workload(Settings):
         return self.rate_per_s / (1.0 + self.burst_share * (self.burst_factor - 1.0))
 
     def requests_max(self, duration_s: float) -> float:
-        """Return the most requests of an open workload to expect, however its bursts fall."""
+        """Return the most requests of an open workload to expect, however its bursts fall.
+
+        Of a recording none: as many as a run may have are played.
+        """
+        if self.pattern == "recorded":
+            return 0.0
         rate = self.rate_per_s_max if self.pattern == "bursty" else self.rate_per_s_mean
         return rate * duration_s + (self.spike_requests if self.pattern == "spike" else 0)
 

@@ -67,12 +67,20 @@ def bursty(
     return _clocked(expected, changes_s, rng)
 
 
+def recorded(
+    _load: Workload, _duration_s: float, _rng: np.random.Generator, _states: np.random.Generator
+) -> Array:
+    """Bring nobody: what a file recorded is not drawn (`sim.recorded`)."""
+    return np.empty(0)
+
+
 PATTERNS: dict[str, Pattern] = {
     "steady": steady,
     "bursty": bursty,
     "spike": spike,
     "ramp": ramp,
     "day": day,
+    "recorded": recorded,
 }
 
 

@@ -79,8 +79,38 @@ PRESETS: tuple[Preset, ...] = (
         when="A hundred workers that ask again at once, on a pool of ten.",
         source="asyncpg issue 1247: pool of 10, hold 200 ms, no pause between",
         query=(
-            "kind=asyncpg&acquire_timeout=10&pattern=closed&users=100&think_ms=0&hold_ms=200"
+            "kind=asyncpg&acquire_timeout=10&pattern=looping&users=100&hold_ms=200"
             "&hold_cv=0&cpu_fraction=0&duration_s=20"
+        ),
+    ),
+    Preset(
+        name="Bursts",
+        when="Ten times the traffic for a second at a time, and quiet between.",
+        source=_GUIDES,
+        query="pattern=bursty&rate=150&burst_factor=10&burst_share=0.1&hold_ms=30",
+    ),
+    Preset(
+        name="Nested checkouts",
+        when="Requests that hold one connection while they ask for a second: the pool locks up.",
+        source="fastapi issue 3205: a dependency's session, and another in the endpoint",
+        query="kind=asyncpg&classes=1:2n20&rate=150&duration_s=5&warm_up_s=0",
+    ),
+    Preset(
+        name="Held across an LLM call",
+        when="The session of the request stays open while a language model answers.",
+        source="mem0 issue 6236: 1 ms of queries, 20 to 40 s of model",
+        query=(
+            "rate=2&hold_ms=1&await_ms=30000&pool_timeout=10&duration_s=120&warm_up_s=30"
+            "&replications=5"
+        ),
+    ),
+    Preset(
+        name="Retry storm",
+        when="Clients give up after a second and ask again: a short burst keeps the service down.",
+        source="Bronson and others, Metastable Failures in Distributed Systems (HotOS 2021)",
+        query=(
+            "kind=asyncpg&max_size=10&acquire_timeout=5&pattern=spike&rate=350&spike_requests=1500"
+            "&client_timeout_ms=1000&abandoned=carried_on&retries=3&duration_s=20&replications=3"
         ),
     ),
     Preset(

@@ -6,6 +6,7 @@ from pools.trace import Trace
 from sim.engine import simulate
 from sim.growth import growth_per_s, without_steady_state
 from sim.measure import Window, measure
+from sim.recorded import Recording
 from sim.result import SimulationResult
 from sim.scenario import Scenario
 from sim.warm_up import settled_s, settles, settling_s
@@ -14,28 +15,50 @@ from sim.warm_up import settled_s, settles, settling_s
 STOPPED = "stopped asking"
 
 
-def run(scenario: Scenario, tick: Callable[[], None] | None = None) -> SimulationResult:
+def run(
+    scenario: Scenario,
+    tick: Callable[[], None] | None = None,
+    recording: Recording | None = None,
+) -> SimulationResult:
     """Simulate every replication and measure them together.
 
-    `tick` is called now and then; it may raise to cancel.
+    `tick` is called now and then; it may raise to cancel. A `recording` is played in place of
+    the scenario's arrivals.
     """
-    *_, whole = answers(scenario, tick)
+    *_, whole = answers(scenario, tick, recording)
     return whole
 
 
 def answers(
-    scenario: Scenario, tick: Callable[[], None] | None = None
+    scenario: Scenario,
+    tick: Callable[[], None] | None = None,
+    recording: Recording | None = None,
 ) -> Iterator[SimulationResult]:
     """Answer after the first replication, without intervals, and again after all of them.
 
-    One replication alone is one answer. `tick` as in `run`.
+    One replication alone is one answer. `tick` and `recording` as in `run`.
     """
-    simulated = (simulate(scenario, number, tick=tick) for number in range(scenario.replications))
+    simulated = _simulated(scenario, tick, recording)
+    notes = [*recording.notes(scenario)] if recording else _nothing_recorded(scenario)
     traces = [next(simulated)]
     if scenario.replications > 1:
-        yield measured(scenario, traces)
+        yield measured(scenario, traces, notes)
         traces += simulated
-    yield measured(scenario, traces)
+    yield measured(scenario, traces, notes)
+
+
+def _simulated(
+    scenario: Scenario, tick: Callable[[], None] | None, recording: Recording | None
+) -> Iterator[Trace]:
+    for number in range(scenario.replications):
+        arrivals = recording.arrivals(scenario, number) if recording else None
+        yield simulate(scenario, number, arrivals, tick)
+
+
+def _nothing_recorded(scenario: Scenario) -> list[str]:
+    if scenario.workload.pattern != "recorded":
+        return []
+    return ["Nothing arrives: pattern recorded plays a file, and none is given."]
 
 
 def measured(

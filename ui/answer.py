@@ -6,6 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from sim.query import to_query
+from sim.recorded import Recording
 from sim.result import SimulationResult
 from sim.run import answers
 from sim.scenario import Scenario
@@ -15,11 +16,11 @@ from ui import state
 class Answer:
     """The answer to a scenario: the whole one if some session has it, else a first one."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, recording: Recording | None = None) -> None:
         """Look the answer up, or simulate the first replication."""
         scenario = scenario.without_goal
         self._query = to_query(scenario)
-        self._coming = answers(scenario, tick=state.still_wanted)
+        self._coming = answers(scenario, state.still_wanted, recording)
         self._is_whole = True
         try:
             self.result = _kept(self._query, _nobody_has_it)

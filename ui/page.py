@@ -9,6 +9,7 @@ import streamlit as st
 
 from pools.setting import InvalidSettings, Value
 from sim.query import KIND
+from sim.recorded import Recording
 from sim.result import SimulationResult
 from sim.scenario import Scenario
 from sim.verdict import verdict
@@ -21,6 +22,8 @@ from ui.panels.code import code
 from ui.panels.library import library
 from ui.panels.live import live
 from ui.panels.preset import preset
+from ui.panels.recording import EMPTY as NOT_UPLOADED
+from ui.panels.recording import upload
 from ui.panels.review import review
 from ui.panels.share import share
 from ui.panels.sweep import sweep
@@ -29,7 +32,10 @@ ABOUT = """**Poolwise** simulates Python connection pools, checks them live and 
 It runs on this machine and asks nothing of any other."""
 
 
-def choose(goal: advice.Place) -> Scenario | InvalidSettings:
+Chosen = tuple[Scenario | InvalidSettings, Recording | None]
+
+
+def choose(goal: advice.Place) -> Chosen:
     """Draw the sidebar; return the scenario it describes, or what is wrong with it."""
     with st.sidebar:
         st.header("Pool", anchor=False)
@@ -39,12 +45,19 @@ def choose(goal: advice.Place) -> Scenario | InvalidSettings:
         controls.pool_controls(kind, values)
         st.header("Workload", anchor=False)
         controls.load_controls(kind, values)
+        recording_place = st.container()
         controls.other_controls(kind, values)
         advice.choose_goal(goal, kind, values)
         chosen = state.scenario_or_mistakes(kind, values)
         with preset_place:
             preset(chosen if isinstance(chosen, Scenario) else None)
-    return chosen
+        recording = None
+        if isinstance(chosen, Scenario) and chosen.workload.pattern == "recorded":
+            with recording_place:
+                recording = upload(chosen)
+            if recording is not None:
+                chosen = recording.describe(chosen)
+    return chosen, recording
 
 
 def see(scenario: Scenario, result: SimulationResult) -> None:
@@ -78,7 +91,7 @@ def main() -> None:
     notice, said = st.container(), st.container()
     goal = advice.place()
     body = st.container()
-    chosen = choose(goal)
+    chosen, recording = choose(goal)
     with top:
         header.title()
     with notice:
@@ -87,17 +100,24 @@ def main() -> None:
         with said:
             header.mistakes_box(chosen)
         return
-    answer, run = Answer(chosen), chosen.without_goal
+    is_recorded = chosen.workload.pattern == "recorded"
+    if is_recorded and recording is None:
+        with said:
+            st.info(NOT_UPLOADED)
+        return
+    answer, run = Answer(chosen, recording), chosen.without_goal
     with body:
         see(run, answer.result)
-        sweep(chosen)
-        library(run)
+        if not is_recorded:  # what these play is drawn from the address
+            sweep(chosen)
+            library(run)
         live(run)
         review(chosen)
         checklist(run, answer.result)
     with said:
         header.verdict_box(verdict(run, answer.result))
-    advice.advice(goal, chosen)
+    if not is_recorded:
+        advice.advice(goal, chosen)
     with top:
         share(chosen)
     if answer.improved():

@@ -96,6 +96,7 @@ APPLIES: Mapping[str, Applies] = {
     "think_ms": _pattern("closed"),
     "spike_at_s": _pattern("spike"),
     "spike_requests": _pattern("spike"),
+    "recording": _pattern("recorded"),
     "hold_ms": Applies("the hold is given by its mean, and not by classes", _mean_hold),
     "await_ms": Applies("there are no classes", lambda kind, values: not _classed(kind, values)),
     "abandoned": _positive("client_timeout_ms", "cancel_share"),
