@@ -139,16 +139,16 @@ class LiveCheck:
         pipe = self._child.stdout
         if pipe is None:
             return
-        poller, rest = select.poll(), b""
+        poller, rest, killed = select.poll(), b"", False
         poller.register(pipe, select.POLLIN | select.POLLHUP)
         while True:
             left_s = self._kill_at - time.monotonic()
             if left_s <= 0.0:
-                if self.state != "running":
+                if killed:
                     return
                 self._finish("failed", problem=problems.deadline(self.deadline_s))
                 self._kill()
-                self._kill_at = time.monotonic() + GONE_S
+                killed, self._kill_at = True, time.monotonic() + GONE_S
             elif poller.poll(left_s * 1000.0):
                 piece = os.read(pipe.fileno(), READ_BYTES)
                 if not piece:
@@ -182,7 +182,7 @@ class LiveCheck:
             if self.state == "running":
                 self.report, self.problem = report, problem
                 self.state = state
-                self._kill_at = time.monotonic() + GONE_S
+                self._kill_at = min(self._kill_at, time.monotonic() + GONE_S)
 
     def _kill(self) -> None:
         """Kill the child's whole process group. The keeper, outside of it, then cleans up."""

@@ -26,6 +26,7 @@ from pools.live.drivers.postgres import PostgresDriver
 from pools.live.facts import Calibration, Cost, ServerFacts
 from pools.live.guard import Door, GuardedLoop, only
 from pools.live.preflight import HttpFacts, Look, PostgresFacts, Spread
+from pools.live.probe import tell_apart
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.record import Record
 from pools.live.restraint import Restraint
@@ -55,12 +56,19 @@ class OwnSteps(Steps):
         self.restraint = Restraint(self.pool_most)
         self.paced_before_s = 0.0
 
-    def explain(self, error: Exception) -> Problem:
-        """Name the address that was used, and keep the secret out of a server's text."""
+    async def explain(self, error: Exception) -> Problem:
+        """Name the address that was used, and keep the secret out of a server's text.
+
+        Where nothing but silence came before the login, ask the port what it is.
+        """
         own = self.own
         secret = own.resource if isinstance(own, OwnHttp) else own.password
         where = f"{bracketed(own.host)}:{own.port}"
-        return problems.explain(error, self.step, where=where, secrets=[secret.reveal()])
+        problem = problems.explain(error, self.step, where=where, secrets=[secret.reveal()])
+        if self.step != "preflight" or isinstance(own, OwnHttp):
+            return problem
+        row = await tell_apart(problem.code, own.host, own.port)
+        return problems.in_words(row, where) if row else problem
 
     async def carry_out(self) -> None:
         """Look, and go on if that was not all that was asked for."""

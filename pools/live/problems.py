@@ -8,7 +8,7 @@ a PostgreSQL said is kept apart, cut and redacted, in `server_text`.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pools.live.failures import built_in, classes, sqlstates, words
 from pools.live.failures.words import AGAIN, Words
@@ -79,16 +79,18 @@ def explain(
         if isinstance(one, LiveCheckFailed):
             return one.problem
     row = _by_own_code(chain) or _by_sqlstate(chain) or _by_kind(chain, step)
+    texts = {"step": step, "name": type(chain[0]).__name__, "reason": _reason(chain)}
+    said = harmless(_server_text(chain), secrets)
+    return replace(in_words(row, where, **texts), server_text=said)
+
+
+def in_words(row: Words, where: str, **texts: str) -> Problem:
+    """Make a Problem of a row of the table; `where` is named only if it is a plain address."""
     place = where if ADDRESS.fullmatch(where) else THE_SERVER
-    texts = {
-        "where": place,
-        "step": step,
-        "name": type(chain[0]).__name__,
-        "reason": _reason(chain),
-    }
-    code, title, cause, next_step = row
-    text = harmless(_server_text(chain), secrets)
-    return Problem(code, title, _sentence(cause, texts), next_step, server_text=text)
+    cause = row.cause.format(where=place, **texts)
+    if place == THE_SERVER:
+        cause = cause[:1].upper() + cause[1:]
+    return Problem(row.code, row.title, cause, row.next_step)
 
 
 def no_binaries(text: str) -> Problem:
@@ -246,8 +248,3 @@ def _is_system(chain: list[BaseException]) -> bool:
 def _reason(chain: list[BaseException]) -> str:
     text = next((one.strerror for one in chain if isinstance(one, OSError) and one.strerror), "")
     return re.sub(r"[^\x20-\x7e]", "", text)[:LAST_WORDS_MAX] or "No reason given"
-
-
-def _sentence(text: str, values: dict[str, str]) -> str:
-    filled = text.format(**values)
-    return filled[:1].upper() + filled[1:] if values["where"] == THE_SERVER else filled

@@ -40,6 +40,7 @@ Say = Callable[[dict[str, Any]], None]
 OBSERVE_S = 0.1
 OBSERVE_S_MAX = 5.0
 SERVER_START_S = 20.0
+CLEAN_UP_S = 1.0
 SOCKETS_MOST = 200
 POSTGRES_DRIVERS: dict[str, type[PostgresDriver]] = {
     "sqlalchemy": SqlalchemyDriver,
@@ -74,18 +75,32 @@ class Steps:
 
     async def run(self) -> None:
         """Run all steps; end with one message that holds the result or the problem."""
-        total = asyncio.timeout(self.order["deadline_s"])
+        deadline_s = self.order["deadline_s"]
+        total = asyncio.timeout(deadline_s)
+        # What ignores being cancelled, or hangs in closing, is not waited for.
+        last = asyncio.get_running_loop().call_later(
+            deadline_s + CLEAN_UP_S, lambda: self.fail(self.too_late())
+        )
         try:
             async with total:
                 await self.carry_out()
         except Exception as error:  # noqa: BLE001  becomes a Problem
-            problem = self.explain(error)
-            if isinstance(error, TimeoutError) and total.expired():
-                problem = problems.deadline(self.order["deadline_s"])
-            self.tell(1.0, {}, "failed")
-            self.say({"problem": asdict(problem)})
+            late = isinstance(error, TimeoutError) and total.expired()
+            problem = self.too_late() if late else await self.explain(error)
+            self.fail(problem)
+        finally:
+            last.cancel()
 
-    def explain(self, error: Exception) -> Problem:
+    def fail(self, problem: Problem) -> None:
+        """Say why the present step and with it the check failed."""
+        self.tell(1.0, {}, "failed")
+        self.say({"problem": asdict(problem)})
+
+    def too_late(self) -> Problem:
+        """Say that the whole check ran into its deadline."""
+        return problems.deadline(self.order["deadline_s"])
+
+    async def explain(self, error: Exception) -> Problem:
         """Turn an exception of the present step into words."""
         return problems.explain(error, self.step)
 

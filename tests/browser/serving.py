@@ -14,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import LAUNCH_ARGUMENTS, chromium
+from tests.live.processes import heed_interrupts
 
 ROOT = Path(__file__).parents[2]
 START_S_MAX = 60.0
@@ -45,7 +46,13 @@ def running_application() -> Iterator[Application]:
         log = Path(folder) / "log"
         with (
             log.open("wb") as written,
-            subprocess.Popen(command, cwd=ROOT, stdout=written, stderr=written) as server,
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdout=written,
+                stderr=written,
+                preexec_fn=heed_interrupts,  # noqa: PLW1509  no other thread is about
+            ) as server,
         ):
             try:
                 _wait_until_healthy(server, f"http://127.0.0.1:{port}/_stcore/health")

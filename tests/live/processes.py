@@ -1,5 +1,6 @@
 """Watches processes from outside: which belong to a check, and whether they are gone."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -53,4 +54,10 @@ def start_owner(code: str) -> "subprocess.Popen[str]":
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509  tests start it from one thread
     )
+
+
+def heed_interrupts() -> None:
+    """Undo in a child that SIGINT is ignored, as it is below a shell's background job."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

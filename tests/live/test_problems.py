@@ -101,6 +101,10 @@ ROWS = {
     ),
     "database missing": ("PW-DB-3D000", asyncpg.InvalidCatalogNameError(SECRET)),
     "max_connections full": ("PW-DB-53300", _wrapped(asyncpg.TooManyConnectionsError("sorry"))),
+    "reserved slots left": (
+        "PW-DB-53300",
+        asyncpg.TooManyConnectionsError("remaining slots are reserved for roles with SUPERUSER"),
+    ),
     "role limit": (
         "PW-DB-53300-role",
         asyncpg.TooManyConnectionsError('too many connections for role "x"'),
@@ -178,7 +182,13 @@ ROWS = {
     "HTTP: packets dropped": ("PW-NET-no_answer", aiohttp.ConnectionTimeoutError("x")),
     "HTTP: never answers": ("PW-LIVE-timeout_read", aiohttp.SocketTimeoutError("x")),
     "HTTP: too long in all": ("PW-LIVE-timeout_read", _in_phase("read", TimeoutError())),
-    "HTTP: short body": ("PW-HTTP-cut", aiohttp.ClientPayloadError("x")),
+    "HTTP: short body": (
+        "PW-HTTP-cut",
+        _caused(
+            aiohttp.ClientPayloadError("x"),
+            aiohttp.http_exceptions.ContentLengthError("not enough"),
+        ),
+    ),
     "HTTP: closes": ("PW-HTTP-disconnected", aiohttp.ServerDisconnectedError()),
     "HTTP: garbage": (
         "PW-HTTP-garbage",
@@ -221,7 +231,8 @@ def test_every_row_of_the_fault_matrix_has_its_code_and_words_of_our_own(fault: 
 def is_said_well(problem: Problem) -> bool:
     """Whether a Problem has all of its words, and none that are not for people."""
     texts = (problem.code, problem.title, problem.cause, problem.next_step, problem.not_done)
-    whole = " ".join((*texts, str(problem), problem.server_text))
+    whole = " ".join((*texts, str(problem)))
+    assert SECRET not in problem.server_text
     assert all(text.strip() for text in texts)
     assert all(text[-1] in ".?!" for text in (problem.cause, problem.next_step, problem.not_done))
     for unwanted in (SECRET, "None", "Traceback", "Error(", "{", "\n", "/home/"):

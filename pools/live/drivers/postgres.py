@@ -5,7 +5,6 @@ engine.connect()`, a statement, `commit()`; asyncpg `acquire()`, a statement, `r
 """
 
 import asyncio
-import contextlib
 import errno
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from pools.live.restraint import NoSlot, Restraint
 from pools.trace import Cause, Outcome
 
 CONNECT_TIMEOUT_S = 5.0
-CLOSE_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 0.3
 ROW = "poolwise_row"
 ASKING: ContextVar[int | None] = ContextVar("poolwise_asking", default=None)
 NO_SLOT = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
@@ -60,9 +59,13 @@ class PostgresDriver:
         self.record = Record.of(())
         self.loop = asyncio.get_running_loop()
         self.restraint = Restraint()
+        self.lives: set[Connection] = set()
+        self.is_shut = False
 
     async def open_connection(self, *_: object, **__: object) -> Connection:
         """Open one connection for the pool and note when it opens and closes."""
+        if self.is_shut:
+            raise NoSlot("the check is closing its connections")
         link = self.record.opening(self.loop.time())
         try:
             self.restraint.connecting()
@@ -71,7 +74,8 @@ class PostgresDriver:
             self.record.closed(link, Cause.OPEN_FAILED, self.loop.time())
             raise
         self.record.opened(link, made.get_server_pid(), self.loop.time())
-        made.add_termination_listener(lambda _: self._closed(link))
+        self.lives.add(made)
+        made.add_termination_listener(lambda _: self._closed(link, made))
         return made
 
     async def _connect(self) -> Connection:
@@ -83,7 +87,8 @@ class PostgresDriver:
         self.restraint.connected()
         return made
 
-    def _closed(self, link: int) -> None:
+    def _closed(self, link: int, connection: Connection) -> None:
+        self.lives.discard(connection)
         self.restraint.closed()
         self.record.closed(link, self.cause_of(link), self.loop.time())
 
@@ -112,13 +117,28 @@ class PostgresDriver:
     async def finish(self) -> None:
         """Add nothing: the client saw everything."""
 
+    async def close(self) -> None:
+        """Close the pool: politely for a moment, then by force.
+
+        None is opened from now on: asyncpg would replace what is cut, to keep its min_size.
+        A library that ignores being cancelled is not waited for.
+        """
+        self.is_shut = True
+        closing = asyncio.ensure_future(self.close_pool())
+        done, _ = await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_S)
+        for connection in list(self.lives):
+            connection.terminate()
+        if done:
+            closing.exception()
+        closing.cancel()
+
     @abstractmethod
     async def open(self, record: Record, warm: int) -> None:
         """Make the pool."""
 
     @abstractmethod
-    async def close(self) -> None:
-        """Close the pool."""
+    async def close_pool(self) -> None:
+        """Close the pool as its library does."""
 
     @abstractmethod
     async def use(self, row: int, hold_s: float) -> None:
@@ -194,10 +214,9 @@ class SqlalchemyDriver(PostgresDriver):
         async with self.engine.connect():
             await gate.wait()
 
-    async def close(self) -> None:
+    async def close_pool(self) -> None:
         """Dispose of the engine."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.engine.dispose(), CLOSE_TIMEOUT_S)
+        await self.engine.dispose()
 
 
 class SqlalchemyNullDriver(SqlalchemyDriver):
@@ -270,12 +289,9 @@ class AsyncpgDriver(PostgresDriver):
         async with self.pool.acquire():
             await gate.wait()
 
-    async def close(self) -> None:
-        """Close the pool, by force if it does not come to an end."""
-        try:
-            await asyncio.wait_for(self.pool.close(), CLOSE_TIMEOUT_S)
-        except TimeoutError:
-            self.pool.terminate()
+    async def close_pool(self) -> None:
+        """Close the pool, which waits for what is still lent."""
+        await self.pool.close()
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -82,6 +82,12 @@ UNTRUSTED = Words(
     "Give the certificate of the authority that signed it.",
 )
 
+CUT_SHORT = Words(
+    "PW-HTTP-cut",
+    "The answer was cut short",
+    "{where} sent less than it announced.",
+    "Look into the server's log, and at proxies in between.",
+)
 BY_CLASS_CONNECTING: Mapping[str, Words] = {
     "asyncpg.InternalClientError": LOGIN_METHOD,
     "asyncpg.InterfaceError": LOGIN_METHOD,
@@ -142,12 +148,8 @@ BY_CLASS: Mapping[str, Words] = {
         " TLS, or crashed.",
         "Check the port and whether the address begins with http or https.",
     ),
-    "aiohttp.ClientPayloadError": Words(
-        "PW-HTTP-cut",
-        "The answer was cut short",
-        "{where} sent less than it announced.",
-        "Look into the server's log, and at proxies in between.",
-    ),
+    "aiohttp.ClientPayloadError": CUT_SHORT,
+    "aiohttp.PayloadEncodingError": CUT_SHORT,
     "aiohttp.TooManyRedirects": Words(
         "PW-HTTP-redirects",
         "The address redirects",

@@ -153,14 +153,14 @@ BY_TEXT: Mapping[str, tuple[tuple[re.Pattern[str], Words], ...]] = {
         ),
         "53300": (
             (
-                "for role",
+                "connections for role",
                 "role",
                 "The role's connection limit is reached",
                 "The role has a CONNECTION LIMIT, and all of it is in use.",
                 "Raise it (ALTER ROLE ... CONNECTION LIMIT) or use a smaller pool.",
             ),
             (
-                "for database",
+                "connections for database",
                 "database",
                 "The database's connection limit is reached",
                 "The database has a CONNECTION LIMIT, and all of it is in use.",
