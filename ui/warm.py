@@ -4,6 +4,7 @@ import gc
 
 from pools.codegen import generate, targets
 from pools.review import read
+from sim.kernel.ready import prepare
 from sim.run import run
 from sim.scenario import Scenario
 from sim.verdict import verdict
@@ -15,7 +16,11 @@ LOADED = (advice, library, live, results)
 
 
 def warm_up() -> None:
-    """Import everything, run each part once, and keep what is there out of later collections."""
+    """Import everything, run each part once, and keep what is there out of later collections.
+
+    The kernel is compiled meanwhile, by a process of low priority.
+    """
+    prepare()
     scenario = Scenario(duration_s=2.5, replications=2)
     result = run(scenario)
     verdict(scenario, result)

@@ -41,7 +41,7 @@ def _counted(
     draws: Draws, scenario: Scenario, window: Window, tick: Callable[[], None], number: int
 ) -> Counted:
     tick()
-    return count(columns_of(played(scenario, draws.of(scenario, number))), window)
+    return count(columns_of(played(scenario, number, draws.of(scenario, number))), window)
 
 
 def _no_tick() -> None:

@@ -11,10 +11,10 @@ from sim.kernel.tables import entry_at
 _WHOM_BITS = 26
 WHOM_MAX = 1 << _WHOM_BITS
 
-# To a request; to the server and a pool; to a connection.
-USE_ENDS, ANSWERED, SENDS, ACQUIRES, WOKEN_NOW = range(5)
-RING, EXPIRE_DUE = 5, 6
-EXCHANGED, CONNECTED = 7, 8
+# To a request; to the server, a pool, a user, a slot; to a connection.
+USE_ENDS, ANSWERED, SENDS, ACQUIRES, ENDS, WOKEN_NOW = range(6)
+RING, EXPIRE_DUE, ASKS, REPAIR, CLEANUP, IDLE_TIMER = range(6, 12)
+EXCHANGED, CONNECTED = 12, 13
 
 
 @compiled

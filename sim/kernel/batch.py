@@ -14,16 +14,20 @@ from threading import Event, Lock
 
 from sim.engine import simulate
 from sim.kernel.coverage import covers
-from sim.kernel.simulate import columns_of, played
+from sim.kernel.demand import Demand, draw_demand
 from sim.kernel.summary import Columns, Summary, summarise
 from sim.scenario import Scenario
-from sim.workload import Arrivals, draw
 
 Pair = tuple[Scenario, int]
 # So many requests are kept to be used again by scenarios that share them: 32 bytes each.
 _DRAWN_MAX = 2_000_000
 # So many results may wait for who asked, for each thread.
 _AHEAD = 8
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Cancelled(Exception):
@@ -34,11 +38,11 @@ class Cancelled(Exception):
 class Draws:
     """Requests drawn lately: scenarios that differ in their pool alone share them."""
 
-    _kept: OrderedDict[object, Arrivals] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[object, Demand] = field(default_factory=OrderedDict)
     _count: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def of(self, scenario: Scenario, replication: int) -> Arrivals:
+    def of(self, scenario: Scenario, replication: int) -> Demand:
         """Return the requests of a replication, drawn now or before."""
         key = (
             scenario.workload,
@@ -46,23 +50,24 @@ class Draws:
             scenario.fleet.pools,
             scenario.seed,
             replication,
+            scenario.workload.is_closed and scenario.requests_expected,
         )
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        drawn = draw(scenario, replication)
+        drawn = draw_demand(scenario, replication)
         with self._lock:
             self._keep(key, drawn)
         return drawn
 
-    def _keep(self, key: object, drawn: Arrivals) -> None:
+    def _keep(self, key: object, drawn: Demand) -> None:
         if key not in self._kept:
             self._kept[key] = drawn
-            self._count += len(drawn.asked_s)
+            self._count += len(drawn.hold_s)
         while self._count > _DRAWN_MAX:
             _, oldest = self._kept.popitem(last=False)
-            self._count -= len(oldest.asked_s)
+            self._count -= len(oldest.hold_s)
 
 
 def summaries(pairs: Iterable[Pair], threads: int | None = None) -> Iterator[Summary]:
@@ -71,7 +76,7 @@ def summaries(pairs: Iterable[Pair], threads: int | None = None) -> Iterator[Sum
     Closing the iterator cancels what is left, within one replication. Put replications of
     scenarios that differ in the pool alone next to each other: they share their requests.
     """
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or cores()
     draws, stopped = Draws(), Event()
     left = iter(pairs)
     with ThreadPoolExecutor(count, thread_name_prefix="kernel") as pool:
@@ -103,4 +108,8 @@ def summary(pair: Pair, draws: Draws, stopped: Event) -> Summary:
     if why_not:
         trace = simulate(scenario, replication, tick=tick)
         return summarise(scenario, Columns.of(trace), why_not)
-    return summarise(scenario, columns_of(played(scenario, draws.of(scenario, replication))))
+    # Late, because numba alone takes as long to import as a page to show.
+    from sim.kernel.simulate import columns_of, played  # noqa: PLC0415
+
+    demand = draws.of(scenario, replication)
+    return summarise(scenario, columns_of(played(scenario, replication, demand)))

@@ -1,28 +1,21 @@
-"""How functions of the kernel are compiled: without the interpreter's lock, kept on disk.
+"""How functions of the kernel are compiled: to run without the interpreter's lock."""
 
-What is compiled is kept below a directory named after a digest of the package: numba itself
-looks only at the file of the function it loads, not at those it calls. The directory is the
-package's own `__pycache__`, or the user's cache where that cannot be written.
-"""
-
-import hashlib
-import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from numba.core import config
 
+from sim.kernel.keep import keep_dir
+
 P = ParamSpec("P")
 R = TypeVar("R")
-HERE = Path(__file__).parent
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function as part of those that call it."""
-    return _compile(function, keep=False)
+    # Nobody else calls it, so it needs no wrapper: that is two thirds of the compile time.
+    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
@@ -30,33 +23,10 @@ def entry(function: Callable[P, R]) -> Callable[P, R]:
     keeps = keep_dir()
     if keeps is not None:
         vars(config)["CACHE_DIR"] = str(keeps)
-    return _compile(function, keep=keeps is not None)
+    return _compile(function, cache=keeps is not None)
 
 
-def _compile(function: Callable[P, R], *, keep: bool) -> Callable[P, R]:
+def _compile(function: Callable[P, R], **options: Any) -> Callable[P, R]:  # noqa: ANN401  numba's
     # No fast-math: every rounding is Python's. A division needs no test for zero.
-    made: Any = numba.njit(function, cache=keep, nogil=True, error_model="numpy")
-    return cast("Callable[P, R]", made)
-
-
-def keep_dir() -> Path | None:
-    """Return where compiled code is kept, or None if nowhere can be written."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for place in (HERE / "__pycache__", caches / "poolwise"):
-        if _is_writable(place):
-            return place / f"kernel-{_digest()}"
-    return None
-
-
-def _is_writable(place: Path) -> bool:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            return True
-    except OSError:
-        return False
-
-
-def _digest() -> str:
-    sources = sorted(HERE.glob("*.py"))
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    made: Any = numba.njit(nogil=True, error_model="numpy", **options)
+    return cast("Callable[P, R]", made(function))

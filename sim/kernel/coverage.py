@@ -26,6 +26,11 @@ _POOLS: Mapping[str, str] = {
         "pool_size, max_overflow, pool_timeout, pool_recycle, pool_pre_ping, pool_use_lifo"
     ),
     "sqlalchemy-null": "",
+    "asyncpg": (
+        "max_size, min_size, init_size, acquire_timeout, max_queries,"
+        " max_inactive_connection_lifetime, version"
+    ),
+    "aiohttp": ("limit, limit_per_host, keepalive_timeout, force_close, connect_timeout, version"),
 }
 
 
@@ -34,8 +39,8 @@ def covers(scenario: Scenario) -> str:
     kind = scenario.pool.name
     if kind not in _POOLS:
         return f"the kernel does not play kind {kind}"
-    if scenario.workload.is_closed:
-        return "the kernel does not play closed loops of users"
+    if scenario.pool.serves == "http" and scenario.workload.hosts > 1:
+        return f"the kernel plays one host, not hosts={scenario.workload.hosts}"
     known = {KIND.query, *f"{_COMMON}, {_POOLS[kind]}".split(", ")}
     values, made = to_values(scenario.without_goal), all_settings(kind)
     for name in sorted(set(values) - known):

@@ -3,11 +3,18 @@
 Everything below is compiled once, for every scenario.
 """
 
+from sim.kernel import aiohttp, asyncpg
 from sim.kernel.agenda import (
     ACQUIRES,
     ANSWERED,
+    ASKS,
+    CLEANUP,
     CONNECTED,
+    ENDS,
+    EXCHANGED,
     EXPIRE_DUE,
+    IDLE_TIMER,
+    REPAIR,
     RING,
     SENDS,
     USE_ENDS,
@@ -20,7 +27,7 @@ from sim.kernel.agenda import (
     whom_of,
 )
 from sim.kernel.compiled import compiled, entry
-from sim.kernel.sqlalchemy import (
+from sim.kernel.logic import (
     acquire,
     exchanged,
     expired,
@@ -33,6 +40,7 @@ from sim.kernel.sqlalchemy import (
 from sim.kernel.state import NAN, NEVER, NEW, NONE, UNFINISHED, State
 from sim.kernel.stations import CONNECTS, computed, ring, ring_again
 from sim.kernel.tables import link_at, request_at, slot_at
+from sim.kernel.users import may_ask, start_users
 from sim.kernel.world import (
     comes_later,
     connect_computes,
@@ -46,24 +54,29 @@ from sim.kernel.world import (
 
 @entry
 def play(state: State, warm: int) -> None:
-    """Run to the end of the last request (Run.serve)."""
+    """Run to the end of the last request (Run.serve, Run.serve_users)."""
     s = state[0]
     for number in range(s.pools):
         start(s, number, warm)
-    _expect_arrival(s)
-    s.is_over = s.expects_more == 0
+    if s.users:
+        start_users(s)
+    else:
+        _expect_arrival(s)
+        s.is_over = s.expects_more == 0
     while not s.is_over:
         if s.next_arrival_s < NEVER and arrival_is_first(s):
             _arrive(s)
         elif s.events:
             _happen(s, pop(s))
+            while s.asks_now != NONE and not s.is_over:
+                _ask(s)
         else:
             break
 
 
 @compiled
 def _expect_arrival(s: State) -> None:
-    if s.asked < s.requests:
+    if s.asked < s.requests_max:
         s.next_arrival_s = request_at(s, s.asked).asked_s
         s.next_arrival_key = take_id(s)
     else:
@@ -78,15 +91,41 @@ def _arrive(s: State) -> None:
     s.now = s.next_arrival_s
     s.asked = row + 1
     _expect_arrival(s)
+    _come(s, row)
+
+
+@compiled
+def _ask(s: State) -> None:
+    """Let a user ask (_Users._ask)."""
+    user = s.asks_now
+    s.asks_now = NONE
+    if not may_ask(s):
+        return
+    row = s.asked
+    if row == s.requests_max:
+        s.is_full = s.is_over = 1
+        return
+    s.asked = row + 1
+    request = request_at(s, row)
+    request.asked_s = s.now
+    request.pool = user % s.pools
+    request.user = user
+    _come(s, row)
+
+
+@compiled
+def _come(s: State, row: int) -> None:
+    """Begin a request (Visit, PoolWorld.ask)."""
     s.outstanding += 1
     request = request_at(s, row)
     request.granted_s = request.released_s = request.returned_s = NAN
     request.outcome = UNFINISHED
     request.connection = request.slot = NONE
     request.stage = NEW
+    request.is_listed = 0
     request.expires_s = NEVER
     if not comes_later(s, row):
-        acquire(s, row, s.now)
+        acquire(s, row)
 
 
 @compiled
@@ -96,12 +135,16 @@ def _happen(s: State, key: int) -> None:
     whom = whom_of(key)
     if what <= WOKEN_NOW:
         _happen_to_request(s, what, whom)
+    elif what >= EXCHANGED:
+        _happen_to_link(s, what, whom)
     elif what == RING:
         _ring(s)
     elif what == EXPIRE_DUE:
         _expire_due(s, whom)
+    elif what == ASKS:
+        s.asks_now = whom
     else:
-        _happen_to_link(s, what, whom)
+        _go_off(s, what, whom)
 
 
 @compiled
@@ -111,14 +154,27 @@ def _happen_to_request(s: State, what: int, row: int) -> None:
             push(s, ANSWERED, row, visit_loop(s, row))
         else:
             _use_ends(s, row)
+    elif what == WOKEN_NOW:
+        woken(s, row)
     elif what == ANSWERED:
         _use_ends(s, row)
     elif what == SENDS:
         serve(s, row)
     elif what == ACQUIRES:
-        acquire(s, row, s.now)
-    else:
-        woken(s, row, s.now)
+        acquire(s, row)
+    elif what == ENDS:
+        aiohttp.end(s, row)
+
+
+@compiled
+def _go_off(s: State, what: int, whom: int) -> None:
+    """Tell the pool that one of its timers went off (PoolWorld._timer)."""
+    if what == IDLE_TIMER:
+        asyncpg.idle_timer(s, whom, s.now)
+    elif what == REPAIR:
+        asyncpg.repair(s, whom)
+    elif what == CLEANUP:
+        aiohttp.clean_up(s, whom, s.now)
 
 
 @compiled
@@ -129,7 +185,7 @@ def _happen_to_link(s: State, what: int, link: int) -> None:
         return
     slot = link_at(s, link).slot
     if slot_at(s, slot).link == link:
-        exchanged(s, slot, s.now)
+        exchanged(s, slot)
 
 
 @compiled
@@ -141,7 +197,7 @@ def _answer(s: State, link: int) -> None:
     if is_refused(s, link):
         open_failed(s, slot)
     else:
-        opened(s, slot, s.now)
+        opened(s, slot)
 
 
 @compiled
@@ -165,16 +221,18 @@ def _use_ends(s: State, row: int) -> None:
     use_is_over(s, row)
     s.may_run_on = s.events > 0 or s.next_arrival_s < NEVER
     release(s, row)
+    if s.asks_now != NONE:
+        _ask(s)
     s.may_run_on = 0
     runs_on = s.runs_on
     s.runs_on = NONE
     if runs_on != NONE and not s.is_over:
-        woken(s, runs_on, s.now)
+        woken(s, runs_on)
 
 
 @compiled
 def _expire_due(s: State, number: int) -> None:
     row = next_overdue(s, number)
     while row != NONE and not s.is_over:
-        expired(s, row, s.now)
+        expired(s, row)
         row = next_overdue(s, number)

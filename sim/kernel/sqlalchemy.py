@@ -5,11 +5,13 @@ Left out is what cannot happen in the kernel's scenarios: cancelled callers, dea
 
 from pools.kinds.base import CLOSE_ROUND_TRIPS, POSTGRES_CONNECT_ROUND_TRIPS
 from pools.kinds.sqlalchemy_record import (
+    CLOSE_TIMEOUT_S,
     INITIALISE_ROUND_TRIPS,
     PING_ROUND_TRIPS,
     STATEMENT_LIFETIME_S,
 )
 from sim.kernel.compiled import compiled
+from sim.kernel.slots import lay_idle, new_slot, take_idle
 from sim.kernel.state import (
     ACQUIRE_TIMEOUT,
     AWAIT_MUTEX,
@@ -55,11 +57,11 @@ def start(s: State, number: int, warm: int) -> None:
     if s.kind == NULL_POOL:
         return
     for _ in range(min(warm, s.size) if s.size else warm):
-        slot = _new_slot(s, number)
+        slot = new_slot(s, number)
         slot_at(s, slot).is_new = slot_at(s, slot).is_fresh = 0
         if adopt(s, slot):
             pool.overflow += 1
-            _lay_idle(s, slot)
+            lay_idle(s, slot)
 
 
 @compiled
@@ -68,7 +70,7 @@ def acquire(s: State, row: int, now: float) -> None:
     request = request_at(s, row)
     number = request.pool
     if pool_at(s, number).idle != NONE:
-        _checkout(s, row, _take_idle(s, number), now)
+        _checkout(s, row, take_idle(s, number, s.lifo), now)
     elif _has_room(s, number):
         _create(s, row, now)
     else:
@@ -86,7 +88,7 @@ def woken(s: State, row: int, now: float) -> None:
         if has_idle:
             wake_first(s, number)
     elif has_idle:
-        _checkout(s, row, _take_idle(s, number), now)
+        _checkout(s, row, take_idle(s, number, s.lifo), now)
     else:
         join(s, row)
 
@@ -127,7 +129,7 @@ def opened(s: State, slot: int, now: float) -> None:
         return
     pool.mutex = pool.last_in_mutex = slot
     record.doing = INITIALISE
-    if exchange(s, slot, INITIALISE_ROUND_TRIPS):
+    if exchange(s, slot, INITIALISE_ROUND_TRIPS, NEVER):
         _pass_mutex(s, slot, now)
 
 
@@ -160,72 +162,16 @@ def exchanged(s: State, slot: int, now: float) -> None:
 
 
 @compiled
-def _new_slot(s: State, number: int) -> int:
-    """Make a record without a connection (sqlalchemy_record.Record)."""
-    slot = s.slots
-    if slot == s.slots_max:
-        s.is_full = s.is_over = 1
-        slot -= 1
-    s.slots = slot + 1
-    record = slot_at(s, slot)
-    record.pool = number
-    record.link = record.request = NONE
-    record.started_s = s.now
-    record.pinged_s = NEVER
-    record.is_new = record.is_fresh = 1
-    record.doing = NOTHING
-    record.trips = 0
-    return slot
-
-
-@compiled
 def _has_room(s: State, number: int) -> bool:
     most = s.overflow_max
     return most == -1 or pool_at(s, number).overflow < most
 
 
 @compiled
-def _take_idle(s: State, number: int) -> int:
-    """Take the record idle longest, or the one returned last (deque.popleft, deque.pop)."""
-    pool = pool_at(s, number)
-    pool.idle_count -= 1
-    if s.lifo:
-        slot = pool.last_idle
-        pool.last_idle = slot_at(s, slot).previous
-        if pool.last_idle == NONE:
-            pool.idle = NONE
-        else:
-            slot_at(s, pool.last_idle).next = NONE
-        return slot
-    slot = pool.idle
-    pool.idle = slot_at(s, slot).next
-    if pool.idle != NONE:
-        slot_at(s, pool.idle).previous = NONE
-    else:
-        pool.last_idle = NONE
-    return slot
-
-
-@compiled
-def _lay_idle(s: State, slot: int) -> None:
-    """Put a record behind the other idle ones (deque.append)."""
-    record = slot_at(s, slot)
-    pool = pool_at(s, record.pool)
-    record.next = NONE
-    record.previous = pool.last_idle
-    if pool.idle == NONE:
-        pool.idle = slot
-    else:
-        slot_at(s, pool.last_idle).next = slot
-    pool.last_idle = slot
-    pool.idle_count += 1
-
-
-@compiled
 def _create(s: State, row: int, now: float) -> None:
     """Connect for a request (QueuePoolLogic._create)."""
     pool_at(s, request_at(s, row).pool).overflow += 1
-    slot = _new_slot(s, request_at(s, row).pool)
+    slot = new_slot(s, request_at(s, row).pool)
     slot_at(s, slot).request = row
     request_at(s, row).slot = slot
     _connect(s, slot, now)
@@ -239,7 +185,7 @@ def _put(s: State, slot: int, row: int) -> None:
         _close(s, slot, row)
         return
     slot_at(s, slot).request = NONE
-    _lay_idle(s, slot)
+    lay_idle(s, slot)
     wake_first(s, number)
     if row != NONE:
         finish(s, row)
@@ -250,7 +196,7 @@ def _close(s: State, slot: int, row: int) -> None:
     record = slot_at(s, slot)
     record.request = row
     record.doing = CLOSE
-    if record.link < 0 or exchange(s, slot, CLOSE_ROUND_TRIPS):
+    if record.link < 0 or exchange(s, slot, CLOSE_ROUND_TRIPS, NEVER):
         _closed(s, slot)
 
 
@@ -317,7 +263,7 @@ def _checkout(s: State, row: int, slot: int, now: float) -> None:
     elif -1.0 < s.recycle_s < now - record.started_s:
         request_at(s, row).stage = OPENING
         record.doing = REPLACE
-        if exchange(s, slot, CLOSE_ROUND_TRIPS):
+        if exchange(s, slot, CLOSE_ROUND_TRIPS, CLOSE_TIMEOUT_S):
             _reconnect(s, slot, now)
     elif s.pre_ping and not record.is_fresh:
         request_at(s, row).stage = OPENING
@@ -335,7 +281,7 @@ def _ping(s: State, slot: int, now: float) -> None:
     if record.pinged_s == NEVER or now >= record.pinged_s + STATEMENT_LIFETIME_S:
         record.trips += 1 if record.pinged_s == NEVER else 2
         record.pinged_s = now
-    if exchange(s, slot, record.trips):
+    if exchange(s, slot, record.trips, NEVER):
         _pinged(s, slot, now)
 
 

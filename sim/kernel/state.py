@@ -20,61 +20,77 @@ NEVER = np.inf
 NAN = np.nan
 
 # Kinds of pool.
-QUEUE_POOL, NULL_POOL = 0, 1
+QUEUE_POOL, NULL_POOL, ASYNCPG, AIOHTTP = range(4)
 
 # Stages of a request, as pools.protocol.Stage.
 NEW, QUEUED, WOKEN, OPENING, HOLDING, RETURNING, ENDED = range(7)
 
-# What a connection record is busy with, as pools.kinds.sqlalchemy_record.Doing.
-NOTHING, CONNECT, AWAIT_MUTEX, INITIALISE, REPLACE, PING, CLOSE = range(7)
+# What a slot is busy with, as pools.kinds.sqlalchemy_record.Doing; RESET is asyncpg's.
+NOTHING, CONNECT, AWAIT_MUTEX, INITIALISE, REPLACE, PING, CLOSE, RESET = range(8)
 
 OK = int(Outcome.OK)
 ACQUIRE_TIMEOUT = int(Outcome.ACQUIRE_TIMEOUT)
 CONNECT_REFUSED = int(Outcome.CONNECT_REFUSED)
 UNFINISHED = int(Outcome.UNFINISHED)
+RELEASE_FAILED = int(Outcome.RELEASE_FAILED)
 
 STILL_OPEN = int(Cause.STILL_OPEN)
-OVERFLOW = int(Cause.OVERFLOW)
 RECYCLE = int(Cause.RECYCLE)
+IDLE = int(Cause.IDLE)
+MAX_QUERIES = int(Cause.MAX_QUERIES)
 NOT_POOLED = int(Cause.NOT_POOLED)
+DEAD = int(Cause.DEAD)
 OPEN_FAILED = int(Cause.OPEN_FAILED)
+ABORTED = int(Cause.ABORTED)
 
-_F, _I, _L = np.float64, np.int32, np.int64
+# One type of integer: each other would have every function compiled once more.
+_F, _I = np.float64, np.int64
 
 RUN = np.dtype(
     [
         # where the tables are, how many rows they have, and how many are in use
-        ("requests_at", _L),
-        ("links_at", _L),
-        ("slots_at", _L),
-        ("pools_at", _L),
-        ("events_at", _L),
-        ("jobs_at", _L),
-        ("speeds_at", _L),
-        ("links_max", _L),
-        ("slots_max", _L),
-        ("events_max", _L),
-        ("jobs_max", _L),
-        ("requests", _L),
-        ("pools", _L),
-        ("links", _L),
-        ("slots", _L),
-        ("events", _L),
-        ("jobs", _L),
+        ("requests_at", _I),
+        ("links_at", _I),
+        ("slots_at", _I),
+        ("pools_at", _I),
+        ("events_at", _I),
+        ("jobs_at", _I),
+        ("speeds_at", _I),
+        ("thinks_at", _I),
+        ("thinks_max", _I),
+        ("links_max", _I),
+        ("slots_max", _I),
+        ("events_max", _I),
+        ("jobs_max", _I),
+        ("requests_max", _I),
+        ("pools", _I),
+        ("links", _I),
+        ("slots", _I),
+        ("events", _I),
+        ("jobs", _I),
         # the agenda
         ("now", _F),
         ("next_arrival_s", _F),
-        ("next_arrival_key", _L),
-        ("next_id", _L),
-        ("is_over", _L),
-        ("is_full", _L),
+        ("next_arrival_key", _I),
+        ("next_id", _I),
+        ("is_over", _I),
+        ("is_full", _I),
         # requests
-        ("asked", _L),
-        ("outstanding", _L),
-        ("expects_more", _L),
+        ("asked", _I),
+        ("outstanding", _I),
+        ("expects_more", _I),
+        # users of a closed loop
+        ("users", _I),
+        ("users_left", _I),
+        ("hops", _I),
+        ("until_s", _F),
+        ("asks_left", _I),
+        ("stopped_asking_s", _F),
+        ("thinks", _I),
+        ("asks_now", _I),
         # who runs on without an event, see PoolWorld.wake
-        ("may_run_on", _L),
-        ("runs_on", _L),
+        ("may_run_on", _I),
+        ("runs_on", _I),
         # the server
         ("rtt_s", _F),
         ("connect_s", _F),
@@ -86,25 +102,33 @@ RUN = np.dtype(
         ("crosstalk", _F),
         ("connect_cpu_s", _F),
         ("slots_free", _F),
-        ("jobs_ever", _L),
-        ("speeds", _L),
+        ("jobs_ever", _I),
+        ("speeds", _I),
         ("virtual_s", _F),
         ("last_s", _F),
         ("due_s", _F),
         # the worker
-        ("has_loop", _L),
+        ("has_loop", _I),
         ("visit_s", _F),
         ("entry_s", _F),
         ("handover_s", _F),
         # the pools' settings
-        ("kind", _L),
-        ("size", _L),
-        ("overflow_max", _L),
+        ("kind", _I),
+        ("size", _I),
+        ("overflow_max", _I),
         ("timeout_s", _F),
         ("recycle_s", _F),
-        ("pre_ping", _L),
-        ("lifo", _L),
-        ("surplus", _L),
+        ("pre_ping", _I),
+        ("lifo", _I),
+        ("surplus", _I),
+        ("least", _I),
+        ("at_start", _I),
+        ("max_queries", _I),
+        ("idle_s", _F),
+        ("prefers_live", _I),
+        ("host_limit", _I),
+        ("force_close", _I),
+        ("never_overtakes", _I),
     ]
 )
 REQUEST = np.dtype(
@@ -121,6 +145,8 @@ REQUEST = np.dtype(
         ("outcome", _I),
         ("connection", _I),
         ("next", _I),
+        ("previous", _I),
+        ("is_listed", _I),
         ("next_alarm", _I),
         ("user", _I),
     ]
@@ -149,6 +175,15 @@ SLOT = np.dtype(
         ("trips", _I),
         ("is_new", _I),
         ("is_fresh", _I),
+        ("is_ok", _I),
+        # asyncpg's holders, aiohttp's idle connections
+        ("counts", _I),
+        ("is_free", _I),
+        ("queries", _I),
+        ("timer_set", _I),
+        ("idle_since_s", _F),
+        ("idle_until_s", _F),
+        ("until_s", _F),
     ]
 )
 POOL = np.dtype(
@@ -164,9 +199,17 @@ POOL = np.dtype(
         ("mutex", _I),
         ("last_in_mutex", _I),
         ("is_initialised", _I),
-        ("overflow", _L),
+        ("overflow", _I),
         ("loop_free_s", _F),
+        # asyncpg's floor
+        ("live", _I),
+        ("repairing", _I),
+        ("delay_s", _F),
+        # aiohttp's connector
+        ("in_use", _I),
+        ("has_queue", _I),
+        ("cleanup_set", _I),
     ]
 )
 NUMBER = np.dtype([("value", _F)])
-EVENT = np.dtype([("at_s", _F), ("key", _L)])
+EVENT = np.dtype([("at_s", _F), ("key", _I)])

@@ -20,12 +20,14 @@ from sim.kernel.state import (
     OPEN_FAILED,
     OPENING,
     QUEUED,
+    RELEASE_FAILED,
     STILL_OPEN,
     WOKEN,
     State,
 )
 from sim.kernel.stations import CONNECTS, enter, take_slot
 from sim.kernel.tables import link_at, pool_at, request_at, slot_at
+from sim.kernel.users import end_if_over, user_ended
 
 
 @compiled
@@ -67,11 +69,18 @@ def _new_link(s: State, slot: int, opening_s: float, opened_s: float) -> int:
 
 
 @compiled
-def exchange(s: State, slot: int, round_trips: int) -> bool:
-    """Let round trips pass (PoolWorld.exchange). Whether none do, so that all is said at once."""
+def exchange(s: State, slot: int, round_trips: int, within_s: float) -> bool:
+    """Let round trips pass, or as many as fit (PoolWorld.exchange).
+
+    Return whether none do, so that the answer is there at once. `within_s` is infinity for None.
+    """
     takes_s = round_trips * s.rtt_s
+    slot_at(s, slot).is_ok = 1
     if takes_s == 0.0:
         return True
+    if takes_s > within_s:
+        slot_at(s, slot).is_ok = 0
+        takes_s = within_s
     push(s, EXCHANGED, slot_at(s, slot).link, s.now + takes_s)
     return False
 
@@ -142,7 +151,7 @@ def reject(s: State, row: int, outcome: int) -> None:
     request.slot = NONE
     request.released_s = s.now
     request.outcome = outcome
-    _ended(s)
+    _ended(s, row)
 
 
 @compiled
@@ -152,15 +161,23 @@ def finish(s: State, row: int) -> None:
     request.returned_s = s.now
     request.stage = ENDED
     request.slot = NONE
-    _ended(s)
+    _ended(s, row)
 
 
 @compiled
-def _ended(s: State) -> None:
+def note_failed_release(s: State, row: int) -> None:
+    """Note that a release raised, unless something failed before (PoolWorld.failed)."""
+    if request_at(s, row).outcome == OK:
+        request_at(s, row).outcome = RELEASE_FAILED
+
+
+@compiled
+def _ended(s: State, row: int) -> None:
     """Note that a caller has its answer (Run.ended)."""
     s.outstanding -= 1
-    if s.outstanding == 0 and s.expects_more == 0:
-        s.is_over = 1
+    if s.users:
+        user_ended(s, request_at(s, row).user)
+    end_if_over(s)
 
 
 @compiled

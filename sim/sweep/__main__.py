@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from pools.setting import InvalidSettings, Mistake
+from sim.kernel.ready import prepare
 from sim.query import parse
 from sim.sweep.axis import default_axes, parse_axis
 from sim.sweep.cell import METRICS
@@ -71,6 +72,7 @@ def _asked(given: argparse.Namespace) -> tuple[Grid, Precision]:
 
 
 def _sweep(out: Path, grid: Grid, precision: Precision, executor: Executor) -> int:
+    prepare()
     journal = Journal(out, grid, precision)
     known = journal.known()
     if known:

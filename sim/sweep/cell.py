@@ -16,7 +16,7 @@ from sim.engine import simulate
 from sim.estimate import mean_of, percentile_of, pooled
 from sim.kernel.batch import Draws
 from sim.kernel.coverage import covers
-from sim.kernel.simulate import columns_of, played
+from sim.kernel.ready import why_not
 from sim.kernel.summary import Columns
 from sim.query import parse
 from sim.result import Estimate
@@ -152,10 +152,13 @@ def _within_limits(scenario: Scenario, replications: int) -> Scenario:
 
 
 def _seen(scenario: Scenario, replication: int) -> Columns:
-    """Simulate one replication, compiled if that is possible."""
-    if covers(scenario):
+    """Simulate one replication, compiled if that is possible: it makes no other difference."""
+    if why_not(scenario):
         return Columns.of(simulate(scenario, replication))
-    return columns_of(played(scenario, _DRAWS.of(scenario, replication)))
+    # Late, because numba alone takes as long to import as a page to show.
+    from sim.kernel.simulate import columns_of, played  # noqa: PLC0415
+
+    return columns_of(played(scenario, replication, _DRAWS.of(scenario, replication)))
 
 
 def _run_of(seen: Columns, start_s: float, end_s: float) -> Run:

@@ -1,0 +1,190 @@
+"""The tables of a run, filled from a scenario."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
+from pools.trace import Cause
+from sim.kernel.demand import Demand
+from sim.kernel.state import (
+    AIOHTTP,
+    ASYNCPG,
+    EVENT,
+    LINK,
+    NEVER,
+    NONE,
+    NULL_POOL,
+    NUMBER,
+    POOL,
+    QUEUE_POOL,
+    REQUEST,
+    RUN,
+    SLOT,
+)
+from sim.scenario import REQUESTS_MAX, Scenario
+from sim.worker import LOOP_VISITS
+
+Values = dict[str, float]
+
+
+class Tables(NamedTuple):
+    """A run and its tables."""
+
+    run: NDArray[np.void]
+    requests: NDArray[np.void]
+    links: NDArray[np.void]
+    slots: NDArray[np.void]
+    pools: NDArray[np.void]
+    events: NDArray[np.void]
+    jobs: NDArray[np.void]
+    speeds: NDArray[np.void]
+    thinks: NDArray[np.float64]
+
+    def introduce(self) -> None:
+        """Tell the run where its tables are."""
+        row = self.run[0]
+        for name in self._fields[1:]:
+            row[f"{name}_at"] = getattr(self, name).ctypes.data
+        for name in ("requests", "links", "slots", "events", "jobs", "thinks"):
+            row[f"{name}_max"] = len(getattr(self, name))
+        row["pools"] = len(self.pools)
+
+
+def tables_for(scenario: Scenario, demand: Demand, factor: int) -> Tables:
+    """Return tables for a run. Memory that is not used costs nothing."""
+    count, pools = len(demand.hold_s), scenario.fleet.pools
+    held = pools * (scenario.warm_connections + getattr(scenario.pool, "max_size", 0))
+    made = Tables(
+        run=_run_row(scenario),
+        requests=_request_rows(demand),
+        links=np.empty(factor * (2 * count + held + 1), LINK),
+        slots=np.empty(factor * (2 * count + held + 1), SLOT),
+        pools=_pool_rows(pools),
+        events=np.empty(factor * (2 * count + held + 8 * pools + 64), EVENT),
+        jobs=np.empty(factor * (2 * count + 1), EVENT),
+        speeds=_speed_rows(factor * (2 * count + 2)),
+        thinks=demand.thinks_s,
+    )
+    made.introduce()
+    return made
+
+
+def _request_rows(demand: Demand) -> NDArray[np.void]:
+    rows = np.empty(len(demand.hold_s), REQUEST)
+    rows["asked_s"], rows["hold_s"] = demand.asked_s, demand.hold_s
+    rows["pool"] = demand.pool
+    return rows
+
+
+def _speed_rows(count: int) -> NDArray[np.void]:
+    """Return room for the speeds by number of jobs. Of nobody, none."""
+    rows = np.empty(count, NUMBER)
+    rows[0] = 0.0
+    return rows
+
+
+def _pool_rows(count: int) -> NDArray[np.void]:
+    rows = np.zeros(count, POOL)
+    for name in ("waiters", "last_waiter", "alarms", "last_alarm"):
+        rows[name] = NONE
+    for name in ("idle", "last_idle", "mutex", "last_in_mutex"):
+        rows[name] = NONE
+    return rows
+
+
+def _run_row(scenario: Scenario) -> NDArray[np.void]:
+    row = np.zeros(1, RUN)
+    pool, server, worker = scenario.pool, scenario.server, scenario.worker
+    values: Values = {
+        "expects_more": 1,
+        "runs_on": NONE,
+        "asks_now": NONE,
+        "next_arrival_s": NEVER,
+        "rtt_s": server.rtt_s,
+        "connect_s": server.connect_s,
+        "use_s": pool.use_round_trips * server.rtt_s + worker.overhead_s,
+        "cpu": server.cpu_fraction,
+        "cores": server.capacity.cores,
+        "contention": server.capacity.contention,
+        "serial": server.capacity.serial,
+        "crosstalk": server.capacity.crosstalk,
+        "connect_cpu_s": server.connect_cpu_s,
+        "slots_free": _free_slots(scenario),
+        "due_s": NEVER,
+        "speeds": 1,
+        "has_loop": worker.loop_cpu_s > 0.0,
+        "visit_s": worker.loop_cpu_s / LOOP_VISITS,
+        "entry_s": worker.entry_s,
+        "handover_s": worker.handover_s,
+    }
+    values |= _user_values(scenario) | _pool_values(pool)
+    for name, value in values.items():
+        row[name] = value
+    return row
+
+
+def _user_values(scenario: Scenario) -> Values:
+    """As sim.engine's _Users."""
+    users = scenario.workload.users if scenario.workload.is_closed else 0
+    return {
+        "users": users,
+        "users_left": users,
+        "hops": scenario.pool.release_hops(explicit=False),
+        "until_s": scenario.duration_s,
+        "asks_left": REQUESTS_MAX // scenario.replications,
+        "stopped_asking_s": math.nan,
+    }
+
+
+def _pool_values(pool: Pool) -> Values:
+    """As the constructors of the pools' logic."""
+    match pool:
+        case SqlalchemyQueue():
+            return {
+                "kind": QUEUE_POOL,
+                "size": pool.pool_size,
+                "overflow_max": -1 if pool.pool_size == 0 else pool.max_overflow,
+                "timeout_s": pool.pool_timeout,
+                "recycle_s": pool.pool_recycle,
+                "pre_ping": pool.pool_pre_ping,
+                "lifo": pool.pool_use_lifo,
+                "surplus": Cause.OVERFLOW,
+            }
+        case AsyncpgPool():
+            return {
+                "kind": ASYNCPG,
+                "size": pool.max_size,
+                "least": pool.min_size if pool.has_floor else 0,
+                "at_start": pool.connections_at_start,
+                "timeout_s": pool.acquire_timeout or NEVER,
+                "max_queries": pool.max_queries,
+                "idle_s": pool.max_inactive_connection_lifetime,
+                "prefers_live": pool.has_floor,
+            }
+        case AiohttpConnector():
+            return {
+                "kind": AIOHTTP,
+                "size": pool.limit,
+                "host_limit": pool.limit_per_host,
+                "timeout_s": pool.connect_timeout or NEVER,
+                "idle_s": pool.keepalive_timeout,
+                "force_close": pool.force_close,
+                "never_overtakes": pool.version == "3.10",
+                "lifo": pool.version != "3.11",
+            }
+        case _:
+            return {
+                "kind": NULL_POOL,
+                "overflow_max": -1,
+                "recycle_s": -1.0,
+                "surplus": Cause.NOT_POOLED,
+            }
+
+
+def _free_slots(scenario: Scenario) -> float:
+    if scenario.pool.serves != "database":
+        return math.inf
+    return max(0, scenario.server.slots - scenario.fleet.other_connections)
