@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from pools.live.client import Connection, Target, connect
+from pools.live.diagnose.activity import Activity, activity_of
 from pools.live.preflight import PostgresFacts, Spread
 from pools.live.secret import Secret
 from pools.live.target import OwnPostgres
@@ -119,6 +120,16 @@ async def count(connection: Connection) -> int:
     """Count the connections to the server, whichever role they are of."""
     async with reading(connection) as ask:
         return int(await ask.fetchval(COUNT))
+
+
+async def activity(target: Target) -> Activity:
+    """Ask who is connected, over one connection."""
+    connection = await connect(target, timeout_s=CONNECT_TIMEOUT_S)
+    try:
+        async with reading(connection) as ask:
+            return await activity_of(ask)
+    finally:
+        connection.terminate()
 
 
 @asynccontextmanager

@@ -17,14 +17,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pools.live import problems
-from pools.live.order import order_for, order_for_own, order_to_look, spawn
+from pools.live.diagnose.activity import Activity
+from pools.live.order import order_for, order_for_own, order_to_diagnose, order_to_look, spawn
 from pools.live.plan import SET_UP_S, Plan, plan
 from pools.live.policy import Policy, policy_of
 from pools.live.preflight import Facts, Look
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.report import LiveReport, report_of
 from pools.live.slots import Slots
-from pools.live.target import AnyTarget, BuiltIn, Own
+from pools.live.target import AnyTarget, BuiltIn, Own, OwnPostgres
 from sim.scenario import Scenario
 
 KILL_AFTER_DEADLINE_S = 2.0
@@ -59,8 +60,9 @@ class LiveCheck:
     """One live check under way or over.
 
     `state` is running, done, failed or cancelled. `report` is there when it is done,
-    `problem` when it failed; `facts` is what it found about a server that a person named. A
-    look alone has no plan. All attributes may be read from any thread at any time.
+    `problem` when it failed; `facts` is what it found about a server that a person named, and
+    `activity` who is connected, if that was asked for. A look alone has no plan. All attributes
+    may be read from any thread at any time.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class LiveCheck:
         self.report: LiveReport | None = None
         self.problem: Problem | None = None
         self.facts: Facts | None = None
+        self.activity: Activity | None = None
         self._child = child
         self._at_end = at_end
         self.deadline_s = deadline_s
@@ -163,6 +166,8 @@ class LiveCheck:
             self._finish("done", report=made)
         elif "look" in message:
             self.facts = Look.from_json(message["look"]).facts
+        elif "activity" in message:
+            self.activity = Activity.from_json(message["activity"])
         elif "problem" in message:
             self._finish("failed", problem=Problem(**message["problem"]))
         else:
@@ -217,10 +222,27 @@ def look(target: Own, *, session: str = "", allowed: Policy | None = None) -> Li
 
     Puts no load on it. Raises Busy, or LiveCheckFailed if the policy does not allow it.
     """
+    return _look(target, order_to_look, session, allowed)
+
+
+def diagnose(target: OwnPostgres, *, session: str = "", allowed: Policy | None = None) -> LiveCheck:
+    """Start to ask a server who is connected to it; `activity` and `facts` hold the answer.
+
+    Puts no load on it and ends nothing. Raises as `look` does.
+    """
+    return _look(target, order_to_diagnose, session, allowed)
+
+
+def _look(
+    target: Own,
+    order: Callable[[Own, Policy, float], dict[str, Any]],
+    session: str,
+    allowed: Policy | None,
+) -> LiveCheck:
     policy = _allowing(target, allowed)
     limit_s = SET_UP_S
     return _spawned(
-        lambda: order_to_look(target, policy, limit_s),
+        lambda: order(target, policy, limit_s),
         None,
         LOOK_STEPS,
         session,

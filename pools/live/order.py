@@ -45,6 +45,11 @@ def order_to_look(target: Own, allowed: Policy, deadline_s: float) -> dict[str, 
     }
 
 
+def order_to_diagnose(target: Own, allowed: Policy, deadline_s: float) -> dict[str, Any]:
+    """Say whom to ask who is connected, beside what it allows."""
+    return order_to_look(target, allowed, deadline_s) | {"ask_activity": True}
+
+
 def order_for_own(
     planned: Plan, target: Own, allowed: Policy, deadline_s: float, *, superuser: bool
 ) -> dict[str, Any]:

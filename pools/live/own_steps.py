@@ -93,6 +93,8 @@ class OwnSteps(Steps):
         first = asking.target_of(own, self.order["id"])
         facts = await asking.look(first)
         self.say({"look": Look(facts).as_json()})
+        if self.order.get("ask_activity"):
+            self.say({"activity": (await asking.activity(first)).as_json()})
         if self.order["only_look"]:
             self.tell(1.0, _shown(facts), "done")
             self.say({"done": {}})

@@ -1,0 +1,1 @@
+"""What is using my connections: asked of a server once, sorted by application, in words."""
