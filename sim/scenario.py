@@ -151,8 +151,20 @@ class Scenario(Settings):
             once_s = sum(one.share * one.lasts_s for one in load.request_classes)
             extra_s = self.hold_s_mean - load.held_s_mean
             cycle_s = load.pause_s_mean + once_s + extra_s * load.checkouts_mean
-            return load.users * load.checkouts_mean * self.duration_s / cycle_s
+            asked = load.users * load.checkouts_mean * self.duration_s / cycle_s
+            return min(asked, self._servable)
         return load.requests_max(self.duration_s) * load.checkouts_mean
+
+    @property
+    def _servable(self) -> float:
+        """Checkouts that the pools can serve, where nobody gives up and asks again sooner."""
+        load = self.workload
+        if self.capacity is None or self.pool.wait_s_max is not None:
+            return math.inf
+        if not self.client.is_patient:
+            return math.inf
+        users = load.users * load.checkouts_mean
+        return self.capacity * self.duration_s / self.hold_s_mean + users
 
     @property
     def _refuses_at_once(self) -> bool:
