@@ -4,14 +4,17 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from pools.setting import InvalidSettings
+from sim.precise import Target, precise
 from sim.query import parse, to_query, to_values
 from sim.recorded import UNITS, RecordingError, read_recording
 from sim.result import Estimate, SimulationResult
 from sim.run import run
 from sim.scenario import Scenario
+from sim.sensitivity import ranked
 from sim.verdict import verdict
 
 
@@ -25,7 +28,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="play the arrivals of a CSV or JSON lines file",
     )
     parser.add_argument("--unit", choices=UNITS, default="", help="unit of columns without one")
+    parser.add_argument(
+        "--precise",
+        nargs="?",
+        type=_ratio,
+        const=0.1,
+        metavar="RATIO",
+        help="add replications until half of the p99 wait's interval is at most this share of it",
+    )
+    parser.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="print what the wait hangs on: its elasticity to each setting, strongest first",
+    )
     given = parser.parse_args(arguments)
+    if given.arrivals is not None and (given.precise or given.sensitivity):
+        parser.error("--arrivals plays one file: it goes with neither --precise nor --sensitivity")
     scenario, recording = scenario_of(given.query), None
     if scenario is None:
         return 2
@@ -36,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"--arrivals {given.arrivals}: {broken}", file=sys.stderr)
             return 2
         scenario = recording.describe(scenario)
-    result = run(scenario, recording=recording)
+    if given.sensitivity:
+        print(_sensitivity(scenario, given.json))
+        return 0
+    target = Target(ratio=given.precise) if given.precise else None
+    result = precise(scenario, target) if target else run(scenario, recording=recording)
     print(
         json.dumps(as_json(scenario, result), indent=2)
         if given.json
@@ -74,6 +96,21 @@ def scenario_of(query: str) -> Scenario | None:
         return None
 
 
+def _ratio(text: str) -> float:
+    ratio = float(text)
+    if not 0.001 <= ratio <= 1.0:
+        raise argparse.ArgumentTypeError(f"must be from 0.001 to 1, got {text}")
+    return ratio
+
+
+def _sensitivity(scenario: Scenario, wants_json: bool) -> str:
+    found = ranked(scenario)
+    if wants_json:
+        return json.dumps([asdict(one) for one in found], indent=2)
+    said = [one.sentence for one in found]
+    return "\n".join(said or ["No setting moves the wait by more than its uncertainty."])
+
+
 def as_json(scenario: Scenario, result: SimulationResult) -> dict[str, object]:
     """Return a result with its scenario and verdict, ready for JSON."""
     said = verdict(scenario, result)
@@ -83,7 +120,7 @@ def as_json(scenario: Scenario, result: SimulationResult) -> dict[str, object]:
         "offered_load": None if scenario.workload.is_closed else scenario.offered_load,
         "capacity": scenario.capacity,
         **result.as_json(),
-        "verdict": {"level": said.level, "title": said.title, "sentence": said.sentence},
+        "verdict": asdict(said),
     }
 
 

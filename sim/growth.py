@@ -28,6 +28,9 @@ def growth_per_s(scenario: Scenario, traces: Sequence[Trace], window: Window) ->
     """Return by how many requests the queue grows each second; no value if it does not."""
     if scenario.workload.is_closed or scenario.workload.pattern not in STEADY:
         return Estimate(None)
+    over_s = max((mark.end_s for mark in scenario.failures.marks(scenario.duration_s)), default=0.0)
+    if over_s > window.start_s + _EDGES[0] * window.length_s:
+        return Estimate(None)  # it grows while something fails, which says nothing of later
     known = is_known_to_grow(scenario)
     if not known and not _may_grow(traces, window):
         return Estimate(None)

@@ -1,8 +1,9 @@
 """The verdict: one title and one sentence, with the number that shows it and the next lever."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sim.bottleneck import Bottleneck, bottleneck
 from sim.result import SimulationResult
 from sim.scenario import Scenario
 
@@ -15,11 +16,15 @@ CHURN_WARNING = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to think of a result: `level` is success, warning or error."""
+    """What to think of a result: `level` is success, warning or error.
+
+    `bottleneck` names what holds the requests up, see sim.bottleneck.
+    """
 
     level: str
     title: str
     sentence: str
+    bottleneck: str = "nothing"
 
 
 def verdict(scenario: Scenario, result: SimulationResult) -> Verdict:
@@ -27,17 +32,20 @@ def verdict(scenario: Scenario, result: SimulationResult) -> Verdict:
 
     Warning lines (wait 100 ms and 1 s, utilisation 70 % and 90 %) are those used in practice.
     """
+    name = bottleneck(scenario, result).name
     for rule in _RULES:
         found = rule(scenario, result)
         if found is not None:
-            return found
-    return _fine(result)
+            return replace(found, bottleneck=name)
+    return replace(_fine(result), bottleneck=name)
 
 
-def _never_served(_: Scenario, result: SimulationResult) -> Verdict | None:
-    if result.requests and not result.completed:
-        return Verdict("error", "No request is served", _failures(result) + ".")
-    return None
+def _never_served(scenario: Scenario, result: SimulationResult) -> Verdict | None:
+    if not result.requests or result.completed:
+        return None
+    found = bottleneck(scenario, result)
+    why = f" {_begun(found.shown_by)}. {found.lever}" if found.shown_by else ""
+    return Verdict("error", "No request is served", f"{_failures(result)}.{why}")
 
 
 def _refused(scenario: Scenario, result: SimulationResult) -> Verdict | None:
@@ -61,8 +69,34 @@ def _saturated(scenario: Scenario, result: SimulationResult) -> Verdict | None:
         "error",
         "More work than the pool can ever do",
         f"Offered load is {scenario.offered_load:.3g} erlangs against a capacity of {capacity}:"
-        f" {_growing(result) or _failures(result)}. Shorten the hold, or allow more than"
-        f" {int(scenario.offered_load) + 1} connections.",
+        f" {_growing(result) or _failures(result)}. {_relief(scenario, result)}",
+    )
+
+
+def _relief(scenario: Scenario, result: SimulationResult) -> str:
+    """Say what would let the pool keep up."""
+    found = bottleneck(scenario, result)
+    if found.name in ("pool", "nothing"):
+        return f"Shorten the hold, or allow more than {int(scenario.offered_load) + 1} connections."
+    return f"{_begun(found.shown_by)}. {found.lever}"
+
+
+def _begun(clause: str) -> str:
+    return clause[0].upper() + clause[1:]
+
+
+def _outlives(scenario: Scenario, result: SimulationResult) -> Verdict | None:
+    """Name metastable overload: what failed is over, and the queue still grows."""
+    growing = _growing(result)
+    marks = [*scenario.failures.marks(scenario.duration_s)]
+    if not growing or not marks:
+        return None
+    last = max(marks, key=lambda mark: mark.end_s)
+    return Verdict(
+        "error",
+        "The overload outlives its cause",
+        f"{last.label.capitalize()} was over at {last.end_s:g} s, and {growing} since: metastable"
+        " overload. Only less load ends it: shed requests, and cap retries by a budget.",
     )
 
 
@@ -70,12 +104,13 @@ def _grows(scenario: Scenario, result: SimulationResult) -> Verdict | None:
     growing = _growing(result)
     if not growing:
         return None
-    load = f"though the load of {scenario.offered_load:.3g} erlangs would fit its connections"
+    found = bottleneck(scenario, result)
+    cause = found.shown_by or "what is behind the pool cannot keep up"
     return Verdict(
         "error",
         "The queue grows without end",
-        f"For as long as this load comes, {growing}, {load}: what is behind the pool cannot keep"
-        " up. Ask for less processor time, or shorten the hold.",
+        f"For as long as this load comes, {growing}, though its {scenario.offered_load:.3g}"
+        f" erlangs would fit the connections: {cause}. {found.lever}".rstrip(),
     )
 
 
@@ -86,23 +121,32 @@ def _times_out(scenario: Scenario, result: SimulationResult) -> Verdict | None:
         "error",
         "Requests time out in the pool",
         f"{_share(result.timeouts, result.requests)} of requests get no connection within"
-        f" {scenario.pool.wait_s_max or 0.0:g} s; {_busy(result)}. Allow more connections or"
-        " shorten the hold.",
+        f" {scenario.pool.wait_s_max or 0.0:g} s; {_cause(scenario, result)}",
     )
 
 
 def _waits(scenario: Scenario, result: SimulationResult) -> Verdict | None:
-    p99 = result.wait_s.p99.value
-    if p99 is None or p99 < WAIT_S_WARNING:
+    percentile, shown = _tail(result)
+    if shown is None or shown < WAIT_S_WARNING:
         return None
-    level = "error" if p99 >= WAIT_S_ERROR else "warning"
+    level = "error" if shown >= WAIT_S_ERROR else "warning"
     hold_s = scenario.hold_s_mean
     return Verdict(
         level,
         "Requests queue for the pool",
-        f"1 in 100 waits longer than {_time(p99)}, {p99 / hold_s:.1f} times the mean hold of"
-        f" {_time(hold_s)}; {_busy(result)}. Allow more connections or shorten the hold.",
+        f"1 in {100 // (100 - percentile)} waits longer than {_time(shown)},"
+        f" {shown / hold_s:.1f} times the mean hold of {_time(hold_s)};"
+        f" {_cause(scenario, result)}",
     )
+
+
+def _cause(scenario: Scenario, result: SimulationResult) -> str:
+    """Say what it is and what to change: the busiest part, or the pool."""
+    found: Bottleneck = bottleneck(scenario, result)
+    if found.name in ("pool", "nothing"):
+        lever = found.lever or "Allow more connections or shorten the hold."
+        return f"{_busy(result)}. {lever}"
+    return f"{found.shown_by}. {found.lever}"
 
 
 def _churns(scenario: Scenario, result: SimulationResult) -> Verdict | None:
@@ -127,22 +171,20 @@ def _busy_pool(_: Scenario, result: SimulationResult) -> Verdict | None:
     return Verdict(
         level,
         title,
-        f"{_busy(result)}, and 99 in 100 wait less than {_wait_p99(result)}; a small rise in"
-        " load or hold will show in the waits.",
+        f"{_busy(result)}, and {_most_wait(result)}; a small rise in load or hold will show in"
+        " the waits.",
     )
 
 
 def _fine(result: SimulationResult) -> Verdict:
-    return Verdict(
-        "success",
-        "The pool keeps up",
-        f"99 in 100 requests wait less than {_wait_p99(result)}; {_busy(result)}.",
-    )
+    said = _most_wait(result).replace("in 100 wait", "in 100 requests wait")
+    return Verdict("success", "The pool keeps up", f"{_begun(said)}; {_busy(result)}.")
 
 
 _RULES: tuple[Callable[[Scenario, SimulationResult], Verdict | None], ...] = (
     _never_served,
     _refused,
+    _outlives,
     _saturated,
     _grows,
     _times_out,
@@ -193,9 +235,20 @@ def _busy(result: SimulationResult) -> str:
     return f"{in_use:.3g} connections are in use on average, {share}"
 
 
-def _wait_p99(result: SimulationResult) -> str:
-    p99 = result.wait_s.p99.value
-    return "an unknown time (too few requests for a p99)" if p99 is None else _time(max(p99, 1e-4))
+def _tail(result: SimulationResult) -> tuple[int, float | None]:
+    """Return the highest percentile of the wait that is known well enough, and the wait."""
+    for percentile in (99, 95, 90):
+        known: float | None = getattr(result.wait_s, f"p{percentile}").value
+        if known is not None:
+            return percentile, known
+    return 50, result.wait_s.p50.value
+
+
+def _most_wait(result: SimulationResult) -> str:
+    percentile, wait_s = _tail(result)
+    if wait_s is None:
+        return "waits are not known (too few requests)"
+    return f"{percentile} in 100 wait less than {_time(max(wait_s, 1e-4))}"
 
 
 def _share(part: int, whole: int) -> str:

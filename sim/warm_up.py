@@ -52,8 +52,11 @@ def settled_s(scenario: Scenario, traces: Sequence[Requests]) -> float:
 
 
 def settles(scenario: Scenario) -> bool:
-    """Whether there is a steady state to come to, as far as is known without a run."""
-    if scenario.workload.pattern not in STEADY:
+    """Whether there is a steady state to come to, as far as is known without a run.
+
+    Not with failures: what they do is what is to be seen.
+    """
+    if scenario.workload.pattern not in STEADY or scenario.failures.any:
         return False
     capacity = scenario.capacity
     is_open = not scenario.workload.is_closed
