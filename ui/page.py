@@ -15,7 +15,7 @@ from sim.scenario import Scenario
 from sim.verdict import verdict
 from ui import controls, state
 from ui.answer import Answer
-from ui.panels import advice, header, results
+from ui.panels import advice, compare, header, results
 from ui.panels.budget import budget
 from ui.panels.checklist import checklist
 from ui.panels.code import code
@@ -107,6 +107,7 @@ def main() -> None:
         return
     answer, run = Answer(chosen, recording), chosen.without_goal
     with body:
+        compare.comparison(run)
         see(run, answer.result)
         if not is_recorded:  # what these play is drawn from the address
             sweep(chosen)
@@ -119,6 +120,7 @@ def main() -> None:
     if not is_recorded:
         advice.advice(goal, chosen)
     with top:
+        compare.pin_button(chosen)
         share(chosen)
     if answer.improved():
         st.rerun()

@@ -25,6 +25,7 @@ from sim.scenario import Goal, Scenario
 _ARRIVED = "_arrived"
 _IGNORED = "_ignored"
 PRESET = "preset"
+PIN = "pin"
 _SHOWN_TEXT_MAX = 60
 _IGNORED_MAX = 8
 
@@ -141,7 +142,11 @@ def arrive() -> None:
     if _ARRIVED in st.session_state:
         return
     st.session_state[_ARRIVED] = True
-    values, ignored = read(dict(st.query_params))
+    given = dict(st.query_params)
+    pinned_as = given.pop(PIN, None)
+    values, ignored = read(given)
+    if pinned_as is not None:
+        ignored += _wrong_with_pin(pinned_as)
     st.session_state[_IGNORED] = ignored
     for name, value in values.items():
         st.session_state[name] = value
@@ -195,6 +200,48 @@ def ignored() -> tuple[str, ...]:
     found: list[str] = st.session_state.get(_IGNORED, [])
     more = len(found) - _IGNORED_MAX
     return (*found[:_IGNORED_MAX], *([f"And {more} more."] if more > 0 else []))
+
+
+def _wrong_with_pin(text: str) -> list[str]:
+    """Return a sentence about a pin that is no scenario, and take it out of the address."""
+    try:
+        parse(text)
+    except InvalidSettings as wrong:
+        del st.query_params[PIN]
+        return [f"pin is not a scenario to compare with: {wrong.mistakes[0]}."]
+    return []
+
+
+def pinned() -> Scenario | None:
+    """Return the scenario that others are compared with, if there is one."""
+    text = st.query_params.get(PIN)
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except InvalidSettings:
+        return None
+
+
+def pin(scenario: Scenario) -> None:
+    """Keep a scenario in the address to compare others with: a callback."""
+    st.query_params[PIN] = pin_of(scenario)
+
+
+def pin_of(scenario: Scenario) -> str:
+    """Return how a pinned scenario is written; never empty, and without a goal."""
+    return to_query(scenario.without_goal) or f"{KIND.query}={scenario.pool.name}"
+
+
+def unpin() -> None:
+    """Compare no longer: a callback."""
+    if PIN in st.query_params:
+        del st.query_params[PIN]
+
+
+def swap(pinned_one: Scenario, chosen: Scenario, spelt: Callable[[Setting, Value], str]) -> None:
+    """Let the two scenarios change places: a callback. The goal stays."""
+    apply(replace(pinned_one, goal=chosen.goal), spelt, pinned_as=pin_of(chosen))
 
 
 def dismiss() -> None:
@@ -279,14 +326,21 @@ def apply_preset(spelt: Callable[[Setting, Value], str]) -> None:
             apply(replace(parse(preset.query), goal=_goal()), spelt)
 
 
-def apply(scenario: Scenario, spelt: Callable[[Setting, Value], str]) -> None:
-    """Write a scenario into every widget and the address, as one step back in history."""
+def apply(
+    scenario: Scenario, spelt: Callable[[Setting, Value], str], pinned_as: str | None = None
+) -> None:
+    """Write a scenario into every widget and the address, as one step back in history.
+
+    The pinned scenario stays, or becomes `pinned_as`.
+    """
     values = to_values(scenario)
     known = all_settings(str(values[KIND.query]))
     for name, value in values.items():
         st.session_state[name] = value
     changed = {name: value for name, value in values.items() if value != known[name].default}
-    _write_address({name: spelt(known[name], value) for name, value in changed.items()})
+    kept = pinned_as or st.query_params.get(PIN)
+    address = {name: spelt(known[name], value) for name, value in changed.items()}
+    _write_address(address if kept is None else address | {PIN: kept})
     dismiss()
 
 

@@ -8,6 +8,7 @@ from sim.result import Estimate, SimulationResult, Survival
 from ui.charts.shared import (
     BAND,
     BAND_ALPHA,
+    GREY,
     ORANGE,
     TEAL,
     VIOLET,
@@ -48,6 +49,13 @@ def asked_waits(simulated: Survival, library: Survival) -> Figure:
     curves = {"simulation": simulated, "library": library}
     figure = _together(curves, [TEAL, ORANGE], "Waits in the simulation and with the library.")
     figure.traces[0]["line"] |= {"width": BAND, "color": faded(TEAL, BAND_ALPHA)}
+    return figure
+
+
+def compared_waits(a: Survival, b: Survival) -> Figure:
+    """Lay the waits of B over those of A, which are broken lines."""
+    figure = _together({"A": a, "B": b}, [GREY, TEAL], "Waits of A and of B.")
+    figure.traces[0]["line"] |= {"dash": "dash"}
     return figure
 
 

@@ -56,8 +56,28 @@ def asked_over_time(simulated: Timeline, library: Timeline, warm_up_s: float) ->
     """Lay the library's connections and waiting requests over the simulated ones."""
     lines = _states(library, lambda _: {"width": 1.5, "color": ORANGE})
     traces = [*_states(simulated, _band), *map(_as_library, lines)]
+    names = ("in the simulation", "with the library")
+    return _two_over_time(traces, (simulated, library), names, warm_up_s)
+
+
+def compared_over_time(a: Timeline, b: Timeline, warm_up_s: float) -> Figure:
+    """Lay connections and waiting requests of B over those of A, which are broken lines."""
+    broken = _states(a, lambda ink: {"width": 1.5, "color": faded(ink, 0.8), "dash": "dash"})
+    lines = _states(b, lambda ink: {"width": 2, "color": ink})
+    traces = [*(_named(line, "A") for line in broken), *(_named(line, "B") for line in lines)]
+    return _two_over_time(traces, (a, b), ("in A", "in B"), warm_up_s)
+
+
+def _named(trace: Trace, letter: str) -> Trace:
+    name = f"{trace['name']}, {letter}"
+    return trace | {"name": name, "hovertemplate": f"%{{y:.1f}} {name}<extra></extra>"}
+
+
+def _two_over_time(
+    traces: list[Trace], lines: tuple[Timeline, Timeline], names: tuple[str, str], warm_up_s: float
+) -> Figure:
     peak, waiting, end_s = 0.0, 0.0, 0.0
-    for line in (simulated, library):
+    for line in lines:
         peak = max([peak, *_open(line)])
         waiting = max([waiting, *line.waiting])
         end_s = max([end_s, *(t_s + line.t_s[0] for t_s in line.t_s[-1:])])
@@ -70,12 +90,12 @@ def asked_over_time(simulated: Timeline, library: Timeline, warm_up_s: float) ->
         "yaxis": _count_axis("connections", [0.34, 1.0], peak),
         "yaxis2": _count_axis("waiting", [0.0, 0.24], waiting),
     }
+    in_use = [number(max(line.in_use, default=0.0)) for line in lines]
+    waits = [number(max(line.waiting, default=0.0)) for line in lines]
     label = (
-        f"Connections over {end_s:g} s in the simulation and with the library:"
-        f" at most {number(max(simulated.in_use, default=0.0))}"
-        f" and {number(max(library.in_use, default=0.0))} in use,"
-        f" at most {number(max(simulated.waiting, default=0.0))}"
-        f" and {number(max(library.waiting, default=0.0))} requests waiting."
+        f"Connections over {end_s:g} s {names[0]} and {names[1]}:"
+        f" at most {in_use[0]} and {in_use[1]} in use,"
+        f" at most {waits[0]} and {waits[1]} requests waiting."
     )
     return Figure(traces, layout, label, HEIGHT)
 

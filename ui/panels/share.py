@@ -1,11 +1,12 @@
 """Taking the scenario elsewhere: its link, and the command that prints the same numbers."""
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
 from sim.query import to_query
 from sim.scenario import Scenario
+from ui import state
 from ui.copying import copy_button
 
 
@@ -13,11 +14,24 @@ def share(scenario: Scenario) -> None:
     """Offer the link of this scenario and its command line."""
     query = to_query(scenario)
     with st.popover("Share", width="content"):
-        _offer("Link to these settings", link(query), "copy-link")
+        _offer(_title(), link(_with_pin(query)), "copy-link")
         _offer(
             "The same simulation in a terminal", f'python -m sim "{query}" --json', "copy-command"
         )
         st.caption("The link holds every setting that is not a default, and nothing else.")
+
+
+def _title() -> str:
+    return "Link to A and B" if state.pinned() else "Link to these settings"
+
+
+def _with_pin(query: str) -> str:
+    """Add the pinned scenario, if there is one."""
+    pinned = state.pinned()
+    if pinned is None:
+        return query
+    pin = urlencode({state.PIN: state.pin_of(pinned)})
+    return f"{query}&{pin}" if query else pin
 
 
 def link(query: str) -> str:
