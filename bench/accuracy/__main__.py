@@ -17,14 +17,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {page.names()}")
     parser.add_argument("--render", action="store_true", help="only render what was measured")
+    parser.add_argument(
+        "--judge",
+        action="store_true",
+        help="simulate again what was measured last, where a section keeps its runs",
+    )
     given = parser.parse_args()
     unknown = sorted(set(given.sections) - set(page.names()))
     if unknown:
         print(f"no section is called {', '.join(unknown)}; there are {', '.join(page.names())}")
         return 2
     for name in () if given.render else given.sections or page.names():
-        print(f"measuring {name}", flush=True)
-        page.store(name, import_module(f"bench.accuracy.{name}").measure())
+        section = import_module(f"bench.accuracy.{name}")
+        print(f"{'judging' if given.judge else 'measuring'} {name}", flush=True)
+        page.store(name, section.judge() if given.judge else section.measure())
     page.PAGE.write_text(page.page(), encoding="utf-8")
     print(f"rendered {page.PAGE.relative_to(page.ROOT)}")
     return 0

@@ -19,7 +19,7 @@ from typing import Any
 from pools.live import problems
 from pools.live.diagnose.activity import Activity
 from pools.live.order import order_for, order_for_own, order_to_diagnose, order_to_look, spawn
-from pools.live.plan import SET_UP_S, Plan, plan
+from pools.live.plan import DURATION_S_MAX, SET_UP_S, Plan, plan
 from pools.live.policy import Policy, policy_of
 from pools.live.preflight import Facts, Look
 from pools.live.problems import LiveCheckFailed, Problem
@@ -201,6 +201,7 @@ def start(
     *,
     session: str = "",
     deadline_s: float | None = None,
+    duration_s_max: float = DURATION_S_MAX,
     allowed: Policy | None = None,
 ) -> LiveCheck:
     """Start a live check of a scenario against a server made for it; returns at once.
@@ -210,7 +211,7 @@ def start(
     replaces the plan's own. Raises Busy, or LiveCheckFailed if it cannot be.
     """
     allowed = _allowing(BUILT_IN, allowed)
-    planned = plan(scenario)
+    planned = plan(scenario, duration_s_max=duration_s_max)
     limit_s = deadline_s or planned.deadline_s
     return _spawned(
         lambda: order_for(planned, limit_s), planned, STEPS, session, limit_s, allowed.checks_most

@@ -52,14 +52,17 @@ def compare(report: LiveReport) -> Comparison:
     scenario = report.calibrated
     window = window_of(scenario)
     asked = requested(report)
-    traces = (report.trace, simulate(_late(report), arrivals=asked), _replay(report, asked))
-    measured, simulated, replayed = (
-        measure([trace], window, scenario.capacity) for trace in traces
-    )
+    traces = (report.trace, simulated(report), replayed(report))
+    first, second, third = (measure([trace], window, scenario.capacity) for trace in traces)
     held = np.asarray(report.trace.released_s) - np.asarray(report.trace.granted_s)
     longer = (held - asked.hold_s)[~np.isnan(held)]
     longer_s = float(longer.mean()) if len(longer) else 0.0
-    return Comparison(measured, simulated, replayed, longer_s)
+    return Comparison(first, second, third, longer_s)
+
+
+def simulated(report: LiveReport) -> Trace:
+    """Simulate the schedule with what calibration measured."""
+    return simulate(_late(report), arrivals=requested(report))
 
 
 def _late(report: LiveReport) -> Scenario:
@@ -75,8 +78,9 @@ def requested(report: LiveReport) -> Arrivals:
     return replace(drawn, hold_s=drawn.hold_s.clip(max=report.hold_s_max))
 
 
-def _replay(report: LiveReport, asked: Arrivals) -> Trace:
+def replayed(report: LiveReport) -> Trace:
     """Simulate with the starts and holds that really were; waits count from the schedule."""
+    asked = requested(report)
     started_s = asked.asked_s + np.asarray(report.late_s)
     order = np.argsort(started_s, kind="stable")
     held_s = _held(report, asked)

@@ -85,7 +85,9 @@ class Plan:
         return max(1, self.scenario.server.slots - others) if others else -1
 
 
-def plan(scenario: Scenario, own: Facts | None = None) -> Plan:
+def plan(
+    scenario: Scenario, own: Facts | None = None, *, duration_s_max: float = DURATION_S_MAX
+) -> Plan:
     """Cap a scenario to what one live check may do; one note in words for each change.
 
     `own` is what was found about a server that a person named; without it, the check makes
@@ -95,7 +97,7 @@ def plan(scenario: Scenario, own: Facts | None = None) -> Plan:
     if scenario.pool.name not in PARAMETERS:
         raise LiveCheckFailed(problems.no_driver(scenario.pool.title))
     notes: list[str] = []
-    duration_s = _cap(scenario.duration_s, DURATION_S_MAX, "Duration", "s", notes)
+    duration_s = _cap(scenario.duration_s, duration_s_max, "Duration", "s", notes)
     warm_up_s = _cap(scenario.warm_up_s, duration_s * WARM_UP_SHARE_MAX, "Warm-up", "s", notes)
     most = CAPACITY_MAX if own is None else _room(scenario.pool, own)
     pool = _pool(scenario.pool, most, notes)
