@@ -268,7 +268,7 @@ def scenario_or_mistakes(kind: str, values: Mapping[str, Value]) -> Scenario | I
 
 
 def remember(name: str, value: object) -> None:
-    """Keep something for this session; never a secret."""
+    """Keep something for this session; a secret only as a Secret, which does not print."""
     st.session_state[name] = value
 
 

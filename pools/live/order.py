@@ -58,6 +58,7 @@ def order_for_own(
     return {
         **order_to_look(target, allowed, deadline_s),
         **_load(planned, deadline_s),
+        **_near_load(planned),
         "only_look": False,
         "pool_most": scenario.pool.capacity or scenario.server.max_connections,
         "superuser_confirmed": superuser,

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from statistics import fmean, median, pstdev
 from typing import Any
 
@@ -105,12 +106,10 @@ class OwnSteps(Steps):
         target = asking.prepared(first, facts)
         calibrate = calibrate_pooled if facts.is_pooled else calibrate_postgres
         costs = await calibrate(target, self.order["kind"], self._fraction)
-        self.tell(1.0, costs.in_ms(), "done")
-        kinds = POOLED_DRIVERS if facts.is_pooled else POSTGRES_DRIVERS
-        driver = kinds[self.order["kind"]](target, self.order["pool"])
-        driver.restraint = self.restraint
+        make = partial(self._driver, target, facts)
         async with self._observed(target, facts) as seen:
-            result = await self.load(driver, costs)
+            costs = await self.restraint.carry_out(self.near_load(make, costs))
+            result = await self.load(make(), costs)
         server = ServerFacts(
             "PostgreSQL",
             facts.version,
@@ -119,6 +118,12 @@ class OwnSteps(Steps):
             max(seen, default=None),
         )
         self.say({"done": result | {"server": asdict(server)}})
+
+    def _driver(self, target: Target, facts: PostgresFacts) -> PostgresDriver:
+        kinds = POOLED_DRIVERS if facts.is_pooled else POSTGRES_DRIVERS
+        driver = kinds[self.order["kind"]](target, self.order["pool"])
+        driver.restraint = self.restraint
+        return driver
 
     def _still_allowed(self, facts: PostgresFacts) -> None:
         """Compare with what was confirmed. Raises LiveCheckFailed."""

@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.acts import chart, settle, slider, visit
 from tests.browser.serving import Application
+from tests.live.clusters import DATABASE, PASSWORD, ROLE, cluster
 
 QUICK = "duration_s=2&warm_up_s=0.5&rate=60&hold_ms=10"
 LONG = "duration_s=10&rate=60&hold_ms=10"
@@ -19,7 +20,7 @@ def test_live_check_runs_to_its_end_and_lays_measured_over_simulated(page: Page,
     visit(page, f"{base}/?{QUICK}")
     panel = page.locator(".st-key-live-check")
     expect(panel).to_contain_text("throw-away PostgreSQL")
-    expect(panel).to_contain_text("not offered yet")
+    expect(panel).to_contain_text("Policy local")
     panel.get_by_role("button", name="Run live check").click()
     expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
     expect(panel).to_contain_text(re.compile("wait measured .*, simulated"), timeout=END_MS)
@@ -28,6 +29,8 @@ def test_live_check_runs_to_its_end_and_lays_measured_over_simulated(page: Page,
     assert names == ["simulated", "replayed", "measured"]
     expect(panel.get_by_test_id("stTable")).to_have_count(2)
     expect(panel).to_contain_text("PostgreSQL 1")
+    expect(panel).to_contain_text(re.compile("The model fits|does not fit|judges nothing"))
+    expect(panel).to_contain_text("Compare measured with simulated")
     slider(page, "pool_size").press("ArrowRight")
     expect(panel).to_contain_text("Settings have changed since")
 
@@ -79,3 +82,29 @@ def test_closing_the_tab_ends_its_live_check(
     while server.children(recursive=True) and time.monotonic() < end:
         time.sleep(0.1)
     assert server.children(recursive=True) == []
+
+
+def test_ones_own_postgresql_is_looked_at_checked_adopted_and_forgotten(
+    page: Page, base: str, application: Application
+) -> None:
+    with cluster() as server:
+        dsn = f"postgresql://{ROLE}:{PASSWORD}@127.0.0.1:{server.port}/{DATABASE}?sslmode=require"
+        visit(page, f"{base}/?{QUICK}")
+        panel = page.locator(".st-key-live-check")
+        panel.get_by_text("Your PostgreSQL").click()
+        panel.get_by_text("By DSN").click()
+        panel.get_by_label("DSN", exact=True).fill(dsn)
+        panel.get_by_role("button", name="Look at this server").click()
+        expect(panel).to_contain_text("stay free", timeout=END_MS)
+        expect(panel).to_contain_text("A check uses at most")
+        panel.get_by_role("button", name="Run live check").click()
+        expect(panel).to_contain_text(re.compile("wait measured .*, simulated"), timeout=END_MS)
+        expect(panel).to_contain_text("your server")
+        panel.get_by_role("button", name="Adopt measured costs").click()
+        expect(page).to_have_url(re.compile("connect_ms="))
+        expect(panel).to_contain_text("The settings hold the measured costs")
+        shown = page.content() + page.url
+        panel.get_by_role("button", name="Forget this server").click()
+        expect(panel.get_by_role("button", name="Look at this server")).to_be_visible()
+        settle(page)
+    assert PASSWORD not in shown + page.content() + page.url + application.log.read_text()

@@ -1,14 +1,15 @@
-"""The live check: the real library against a real server here, beside what was simulated.
+"""The live check: the real library against a real server, beside what was simulated.
 
 A running check belongs to the session that started it and ends with it. Neither a check nor
-its result is ever cached.
+its result is ever cached. Nothing starts without a press of a button in this session.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import streamlit as st
 
-from pools.live.check import LiveCheck, start
+from pools.live.check import LiveCheck, Step, look, start, start_own
 from pools.live.plan import plan
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.report import LiveReport
@@ -17,8 +18,11 @@ from pools.setting import InvalidSettings
 from sim.query import to_query
 from sim.scenario import Scenario
 from ui import charts, state
+from ui.panels import live_adopt, live_target
 from ui.panels import live_words as words
+from ui.panels.live_target import Known
 from ui.plot.chart import show
+from ui.words import plain
 
 _JOB = "_live"
 REDRAW_S = 0.4
@@ -30,12 +34,14 @@ class Job:
     """One check this session has asked for, and for which settings.
 
     `refusal` says why it never started. `outcome` is there once it is over and measured.
+    `known` is the server that a person named, if it is against that; a look has no query.
     """
 
     query: str
     check: LiveCheck | None = None
     refusal: str = ""
     outcome: words.Outcome | None = None
+    known: Known | None = None
 
     @property
     def is_running(self) -> bool:
@@ -89,35 +95,87 @@ def _panel(scenario: Scenario) -> None:
         if job and job.check and job.check.report and job.outcome is None:
             job.outcome = words.outcome_of(job.check.report)
             st.rerun()
-        _invitation(scenario)
+        own = live_target.chooser(scenario)
+        known = live_target.known(scenario) if own else None
+        if known and job and job.check and job.known is known and job.check.facts:
+            known.facts = job.check.facts
+        if own and (known is None or known.facts is None):
+            _introduction(scenario, known)
+        else:
+            _invitation(scenario, known)
         if job:
-            _ending(job, scenario)
+            _ending(job, scenario, known)
 
 
-def _invitation(scenario: Scenario) -> None:
+def _introduction(scenario: Scenario, known: Known | None) -> None:
+    """Have a person name a server, and look at it before anything else."""
+    if live_target.form(scenario) is not None:
+        named = live_target.known(scenario)
+        if named is not None:
+            _begin(Job("", known=named), lambda: _look(named))
+    if known is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button(f"Look at {plain(known.target.name)} again", key="live-look"):
+                _begin(Job("", known=known), lambda: _look(known))
+            _forgetting()
+
+
+def _forgetting() -> None:
+    if st.button("Forget this server", key="live-forget", on_click=live_target.forget):
+        st.rerun()
+
+
+def _invitation(scenario: Scenario, known: Known | None) -> None:
+    if known is not None:
+        live_target.found(known)
+    _offer(scenario, known)
+    if known is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Look again", key="live-look"):
+                _begin(Job("", known=known), lambda: _look(known))
+            _forgetting()
+
+
+def _offer(scenario: Scenario, known: Known | None) -> None:
     try:
-        planned = plan(scenario)
+        planned = plan(scenario, known.facts if known else None)
     except InvalidSettings as refused:
         st.caption(f"Not possible with these settings: {refused}")
         return
     except LiveCheckFailed as failed:
         st.caption(words.problem_line(failed.problem))
         return
-    st.markdown(words.before(planned))
+    st.markdown(words.before(planned, plain(known.target.name) if known else ""))
     if planned.notes:
         with st.expander(f"What differs from the settings: {len(planned.notes)}"):
             st.markdown("\n".join(f"- {note}" for note in planned.notes))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Run live check", key="live-run"):
-            _start(scenario)
-        st.caption("A check against your own database (DSN) is not offered yet.")
+    confirmed = live_target.is_confirmed(known) if known else True
+    if st.button("Run live check", key="live-run", disabled=not confirmed):
+        _begin(Job(to_query(scenario), known=known), lambda: _check(scenario, known, confirmed))
 
 
-def _start(scenario: Scenario) -> None:
-    job = Job(to_query(scenario))
+def _check(scenario: Scenario, known: Known | None, confirmed: bool) -> LiveCheck:
+    session, allowed = state.session_id(), live_target.policy()
+    if known is None or known.facts is None:
+        return start(scenario, session=session, allowed=allowed)
+    return start_own(
+        scenario,
+        known.target,
+        known.facts,
+        superuser_confirmed=confirmed,
+        session=session,
+        allowed=allowed,
+    )
+
+
+def _look(known: Known) -> LiveCheck:
+    return look(known.target, session=state.session_id(), allowed=live_target.policy())
+
+
+def _begin(job: Job, begin: Callable[[], LiveCheck]) -> None:
     state.remember(_JOB, job)
     try:
-        job.check = _held().check = start(scenario, session=state.session_id())
+        job.check = _held().check = begin()
     except LiveCheckFailed as failed:
         job.refusal = str(failed.problem)
     except Busy as refused:
@@ -126,7 +184,17 @@ def _start(scenario: Scenario) -> None:
 
 
 def _progress(check: LiveCheck) -> None:
-    for step in check.steps:
+    _timeline(check.steps)
+    st.progress(min(1.0, check.fraction), text=words.progress_line(check))
+    if st.button("Cancel", key="live-cancel"):
+        check.cancel()
+        check.wait(CANCEL_WAIT_S)
+        st.rerun()
+
+
+def _timeline(steps: Iterable[Step]) -> None:
+    """Show steps one below the other, connected."""
+    for step in steps:
         line = words.step_line(step)
         match step.state:
             case "waiting":
@@ -137,14 +205,9 @@ def _progress(check: LiveCheck) -> None:
                 st.status(line, state="error", type="step")
             case _:
                 st.status(line, state="running", type="step")
-    st.progress(min(1.0, check.fraction), text=words.progress_line(check))
-    if st.button("Cancel", key="live-cancel"):
-        check.cancel()
-        check.wait(CANCEL_WAIT_S)
-        st.rerun()
 
 
-def _ending(job: Job, scenario: Scenario) -> None:
+def _ending(job: Job, scenario: Scenario, known: Known | None) -> None:
     check, problem = job.check, job.check.problem if job.check else None
     if job.refusal:
         st.error(job.refusal, title="The live check did not start")
@@ -154,7 +217,12 @@ def _ending(job: Job, scenario: Scenario) -> None:
     elif check and check.state == "cancelled":
         st.info("Cancelled. Its server and its connections are gone.")
     elif job.outcome:
+        if check:
+            _timeline([*check.steps, words.compare_step(job.outcome)])
         _result(job.outcome, changed=job.query != to_query(scenario))
+        live_adopt.adopt_costs(scenario, job.outcome.report)
+    if not job.refusal and not problem:
+        live_adopt.adopt_holds(scenario, known)
 
 
 def _said(problem: Problem) -> None:
@@ -164,7 +232,19 @@ def _said(problem: Problem) -> None:
             st.code(problem.server_text, language=None, wrap_lines=True)
 
 
+def _verdict(outcome: words.Outcome) -> None:
+    """Say whether the model fits; what judges nothing is no failure."""
+    match outcome.fit.fits:
+        case True:
+            st.success(outcome.fit.sentence, title=words.FITS)
+        case False:
+            st.error(outcome.fit.sentence, title=words.DOES_NOT_FIT)
+        case None:
+            st.warning(outcome.fit.sentence, title=words.JUDGES_NOTHING)
+
+
 def _result(outcome: words.Outcome, *, changed: bool) -> None:
+    _verdict(outcome)
     st.markdown(f"**{outcome.runs.sentence}**")
     if changed:
         st.warning("Settings have changed since. This result is for the settings it ran with.")

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 from pools.kinds import KINDS
 from pools.live.check import LiveCheck, Step
 from pools.live.compare import Comparison, compare
+from pools.live.fit import Fit, Row, judge
 from pools.live.plan import Plan
 from pools.live.problems import Problem
 from pools.live.report import LiveReport
 from sim.query import to_query
+from sim.result import Estimate, SimulationResult
 from sim.scenario import Workload
-from ui.words import NOTHING, count, duration, number
+from ui.words import NOTHING, count, duration, duration_interval, number, share
 
 SET_UP_S_ABOUT = 3
-COMPARED = ("p50", "p95", "p99", "mean")
+FITS, DOES_NOT_FIT, JUDGES_NOTHING = (
+    "The model fits",
+    "The model does not fit",
+    "This run judges nothing",
+)
 REPLAYED = (
     "Simulated: the same requests, with the round trip and connect time measured here. Replayed:"
     " each also starts and holds its connection as late and as long as it really did, so what"
@@ -27,15 +33,23 @@ class Outcome:
 
     report: LiveReport
     runs: Comparison
+    fit: Fit
 
 
 def outcome_of(report: LiveReport) -> Outcome:
-    """Compare a report with the simulation of the same requests."""
-    return Outcome(report, compare(report))
+    """Compare a report with the simulation of the same requests, and judge."""
+    runs = compare(report)
+    return Outcome(report, runs, judge(report, runs))
 
 
-def before(planned: Plan) -> str:
-    """Say what a check does and what it uses, before it starts."""
+def compare_step(outcome: Outcome) -> Step:
+    """Return the last step, which runs here and not in the check's own process."""
+    verdict = {True: FITS, False: DOES_NOT_FIT, None: JUDGES_NOTHING}[outcome.fit.fits]
+    return Step("compare", f"Compare measured with simulated: {verdict.lower()}", "done", 1.0)
+
+
+def before(planned: Plan, own: str = "") -> str:
+    """Say what a check does and what it uses, before it starts; `own` names a person's server."""
     scenario = planned.scenario
     seconds = round(scenario.duration_s + SET_UP_S_ABOUT)
     most = scenario.pool.capacity
@@ -49,6 +63,7 @@ def before(planned: Plan) -> str:
         if scenario.pool.serves == "database"
         else "a local HTTP server that it starts here"
     )
+    server = own or server
     return (
         f"Runs the real {KINDS[scenario.pool.name].title} against {server}, in a process of its"
         f" own: about {seconds} s, {_load(scenario.workload)}, {limit}. Then lays the measured"
@@ -97,14 +112,41 @@ def ran_with(outcome: Outcome) -> str:
 
 
 def compared(outcome: Outcome) -> dict[str, list[str]]:
-    """Return the columns of the table of waits."""
-    runs = outcome.runs
-    columns = {"measured": runs.measured, "simulated": runs.simulated, "replayed": runs.replayed}
-    cells = {
-        name: [_time(getattr(result.wait_s, row).value) for row in COMPARED]
-        for name, result in columns.items()
+    """Return the columns of the table: each number with the interval of one such run."""
+    rows, replayed = outcome.fit.rows, outcome.runs.replayed
+    return {
+        "": [row.name for row in rows],
+        "measured": [_with_interval(row, row.measured) for row in rows],
+        "simulated": [_with_interval(row, row.simulated) for row in rows],
+        "replayed": [_replayed(row, replayed) for row in rows],
+        "fits": ["yes" if row.fits else "no" for row in rows],
     }
-    return {"wait": list(COMPARED), **cells}
+
+
+def _with_interval(row: Row, one: Estimate) -> str:
+    if not row.name.startswith("wait "):
+        return _plain_number(row, one)
+    value = _time(one.value)
+    return value if one.low is None else f"{value} ({duration_interval(one)})"
+
+
+def _replayed(row: Row, result: SimulationResult) -> str:
+    kind, _, name = row.name.partition(" ")
+    if kind == "wait":
+        one: Estimate = getattr(result.wait_s, name)
+        return _time(one.value)
+    numbers = {
+        "throughput": result.throughput_per_s,
+        "timeouts": result.timeout_ratio,
+        "utilisation": result.utilisation,
+    }
+    return _plain_number(row, numbers[row.name])
+
+
+def _plain_number(row: Row, one: Estimate) -> str:
+    if one.value is None:
+        return NOTHING
+    return f"{number(one.value)} /s" if row.name == "throughput" else share(one.value)
 
 
 def calibration(report: LiveReport) -> dict[str, list[str]]:
