@@ -15,6 +15,20 @@ from ui import state
 
 EXPLORED = ("pool_size", "max_overflow", "max_size", "min_size", "limit", "limit_per_host")
 EXPLORED_LOAD = ("rate", "users", "hold_ms")
+# How a hold is spread, and what else is rarely said of the load: folded away.
+DETAILS = frozenset(
+    {
+        "hold_distribution",
+        "hold_given",
+        "hold_p50_ms",
+        "hold_p99_ms",
+        "hold_max_ms",
+        "hold_values",
+        "await_ms",
+        "classes",
+        "hosts",
+    }
+)
 _SHORT, _SHORT_INSIDE = 16, 13
 _FINE_STEPS = 20
 _SEGMENTS_MAX = 4
@@ -50,8 +64,10 @@ def load_controls(kind: str, values: dict[str, Value]) -> None:
     names = [made.query for made in settings_of(Workload).values()]
     _draw(["pattern"], kind, values)
     _draw([name for name in names if name in EXPLORED_LOAD], kind, values)
-    drawn = {"pattern", *EXPLORED_LOAD}
+    drawn = {"pattern", *EXPLORED_LOAD, *DETAILS}
     _boxes([name for name in names if name not in drawn], kind, values)
+    with st.expander("Load in detail"):
+        _boxes([name for name in names if name in DETAILS], kind, values, short=_SHORT_INSIDE)
 
 
 def other_controls(kind: str, values: dict[str, Value]) -> None:
@@ -179,6 +195,8 @@ def _choice(known: Setting) -> Value:
     if known.form is not None:
         return _text(known)
     many = len(known.choices) > _SEGMENTS_MAX
+    if many and known.query != "pattern":
+        return _menu(known)
     draw = st.pills if many else st.segmented_control
     chosen = draw(
         _label(known),
@@ -191,6 +209,17 @@ def _choice(known: Setting) -> Value:
         width="stretch",
     )
     return str(chosen)
+
+
+def _menu(known: Setting) -> Value:
+    return st.selectbox(
+        _label(known),
+        known.choices,
+        index=known.choices.index(str(known.default)),
+        key=known.query,
+        bind="query-params",
+        help=help_text(known),
+    )
 
 
 def _text(known: Setting) -> Value:
