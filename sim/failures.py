@@ -47,6 +47,8 @@ class Failures(Settings):
 
     restart_at_s: float = _at("When the server restarts or fails over: all connections die.")
     restart_s: float = _length("How long it then refuses to connect.")
+    pgbouncer_restart_at_s: float = _at("When PgBouncer restarts: all its clients are cut off.")
+    pgbouncer_restart_s: float = _length("How long it then refuses to connect.")
     slow_at_s: float = _at("When the server's work begins to take longer.")
     slow_s: float = _length("How long it does.")
     slow_factor: float = setting(
@@ -105,13 +107,19 @@ class Failures(Settings):
     def any(self) -> bool:
         """Whether anything goes wrong."""
         return bool(
-            self.restart_s or self.slow_s or self.delay_s or self.kills_per_s or self.idle_cut_s
+            self.restart_s
+            or self.slow_s
+            or self.delay_s
+            or self.kills_per_s
+            or self.idle_cut_s
+            or self.pgbouncer_restart_s
         )
 
     def marks(self, duration_s: float) -> Iterator[Mark]:
         """Yield what has a beginning and an end within a run."""
         spans = (
             (self.restart_at_s, self.restart_s, "restart"),
+            (self.pgbouncer_restart_at_s, self.pgbouncer_restart_s, "PgBouncer restart"),
             (self.slow_at_s, self.slow_s, f"{self.slow_factor:g} times slower"),
             (self.delay_at_s, self.delay_s, "slow network"),
         )
@@ -121,7 +129,7 @@ class Failures(Settings):
 
     def begins(self) -> Iterator[tuple[str, float]]:
         """Yield when each failure that happens begins, with the name of that setting."""
-        for name in ("restart", "slow", "delay"):
+        for name in ("restart", "pgbouncer_restart", "slow", "delay"):
             if getattr(self, f"{name}_s"):
                 yield f"{name}_at_s", getattr(self, f"{name}_at_s")
 

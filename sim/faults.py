@@ -1,12 +1,13 @@
 """Carries a scenario's failures out: at their times, on all pools of a run at once."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sim.agenda import Agenda, Call
+from sim.bouncer import Bouncer
 from sim.scenario import Scenario
-from sim.stations import Cores
+from sim.stations import Cores, Slots
 
 if TYPE_CHECKING:
     from sim.link import Link
@@ -19,27 +20,51 @@ def kills_of(scenario: Scenario, replication: int) -> Iterator[tuple[float, int]
     return scenario.failures.kills(scenario.duration_s, dice)
 
 
+def _bouncer_of(
+    scenario: Scenario,
+    agenda: Agenda,
+    cores: Cores,
+    slots: Slots,
+    is_down: Callable[[float], bool],
+) -> Bouncer | None:
+    if not scenario.has_pooler:
+        return None
+    login_s = (scenario.server.connect_s, scenario.server.connect_cpu_s)
+    return Bouncer(scenario.pooler, agenda, cores, slots, login_s, is_down)
+
+
+# A pool's own timers may go on for ever; who has waited this long after the last request asked
+# waits for what will not come.
+AFTER_S = 7_200.0
+
+
 class Faults:
     """What is wrong at the moment, and who must hear of it.
 
     `live` are the connections that the server has, in the order in which they were opened.
     """
 
-    def __init__(self, scenario: Scenario, replication: int, agenda: Agenda, cores: Cores) -> None:
+    def __init__(
+        self, scenario: Scenario, replication: int, agenda: Agenda, cores: Cores, slots: Slots
+    ) -> None:
         """Set a timer for everything that will go wrong."""
         self.live: dict[Link, None] = {}
         self._failures = failures = scenario.failures
         self._agenda = agenda
         self._cores = cores
         self._worlds: list[LossyWorld] = []
+        self.bouncer = _bouncer_of(scenario, agenda, cores, slots, self._is_down)
         if failures.restart_s:
             agenda.call(self._restart, failures.restart_at_s)
+        if failures.pgbouncer_restart_s and self.bouncer is not None:
+            agenda.call(self._restart_front, failures.pgbouncer_restart_at_s)
         if failures.slow_s:
             agenda.call(self._pace, failures.slow_at_s, 1.0 / failures.slow_factor)
             agenda.call(self._pace, failures.slow_at_s + failures.slow_s, 1.0)
         if failures.delay_s:
             agenda.call(self._delay, failures.delay_at_s, failures.delay_extra_s)
             agenda.call(self._delay, failures.delay_at_s + failures.delay_s, 0.0)
+        agenda.call(lambda _: agenda.stop(), scenario.duration_s + AFTER_S)
         for at_s, which in kills_of(scenario, replication):
             agenda.call(self._kill, at_s, which)
 
@@ -49,6 +74,13 @@ class Faults:
 
     def refuses(self, now: float) -> bool:
         """Whether a connect that starts now is refused."""
+        if self.bouncer is None:
+            return self._is_down(now)
+        failures = self._failures
+        is_down = 0.0 <= now - failures.pgbouncer_restart_at_s < failures.pgbouncer_restart_s
+        return is_down or self.bouncer.refuses(now)
+
+    def _is_down(self, now: float) -> bool:
         failures = self._failures
         return 0.0 <= now - failures.restart_at_s < failures.restart_s
 
@@ -61,6 +93,17 @@ class Faults:
         return slow_s * (failures.slow_factor - 1.0) if slow_s > 0.0 else 0.0
 
     def _restart(self, _: Call) -> None:
+        """Lose all connections; with a PgBouncer, those that it lends and who uses them."""
+        if self.bouncer is None:
+            self._restart_front(_)
+            return
+        served = [link for world in self._worlds for link in world.links if link.is_served]
+        for link in served:
+            link.is_served = False
+            link.world.hang_up(link)
+        self.bouncer.restart()
+
+    def _restart_front(self, _: Call) -> None:
         for world in self._worlds:
             world.lose_all()
 

@@ -14,13 +14,14 @@ class Link:
 
     `is_open` is the client's knowledge, `has_slot` the server's; `is_forgotten` by a firewall
     after silence since `quiet_s`. `step` is the pool's own conversation under way since
-    `since_s`, `use` the caller's.
+    `since_s`, `use` the caller's. `is_served` while a PgBouncer lends it a server connection.
     """
 
     __slots__ = (
         "has_slot",
         "is_forgotten",
         "is_open",
+        "is_served",
         "quiet_s",
         "row",
         "since_s",
@@ -36,7 +37,7 @@ class Link:
         self.slot = slot
         self.world = world
         self.has_slot = has_slot
-        self.is_open = self.is_forgotten = False
+        self.is_open = self.is_forgotten = self.is_served = False
         self.quiet_s = self.since_s = now
         self.step: tuple[Step] | None = None
         self.use: Use | None = None

@@ -52,6 +52,9 @@ class LossyWorld(LaggedWorld):
         self._finishes = (self._finish,)
         self.ask = self._come
         self.finished = self._finished
+        self._bouncer = faults.bouncer
+        if self._bouncer is not None:  # whose own clients connect at no cost
+            self._connect_s = self._connect_cpu_s = 0.0
         faults.watch(self)
 
     @property
@@ -73,9 +76,9 @@ class LossyWorld(LaggedWorld):
 
     def hang_up(self, link: Link) -> None:
         """Let the server drop a connection, whatever it is doing; its client hears of it later."""
-        self._end(link)
         if link.use is not None:
             self._stop(link.use)
+        self._end(link)
         if not link.is_forgotten:
             self._hear_later(self._hears, link)
 
@@ -86,6 +89,8 @@ class LossyWorld(LaggedWorld):
         self._use_s = use_s + self._use_trips * extra_s
 
     def _end(self, link: Link) -> None:
+        if self._bouncer is not None and link.is_served:
+            self._bouncer.leave(link, broken=False)
         if link.has_slot:
             link.has_slot = False
             self._slots.give_back()
@@ -287,10 +292,15 @@ class LossyWorld(LaggedWorld):
         if not link.is_open:
             link.use = None
             self._break_now(use)
-        elif not self._is_forgotten(link):
-            self._work(use)
+        elif self._is_forgotten(link):
+            return
+        elif self._bouncer is None or link.is_served:
+            self.work(use)
+        else:
+            self._bouncer.enter(use)
 
-    def _work(self, use: Use) -> None:
+    def work(self, use: Use) -> None:
+        """Let the server work for a use: first compute, then the rest."""
         now, visit = self._agenda._now, use.visit
         if self._cpu:
             use.is_computing = True
@@ -307,6 +317,8 @@ class LossyWorld(LaggedWorld):
     def _answer(self, use: Use) -> None:
         if use.is_over:
             return
+        if self._bouncer is not None and not self._bouncer.keeps:
+            self._bouncer.leave(use.link, broken=False)
         if self._has_loop:
             use.callbacks = self._finishes
             self._agenda.push(use, self._loop.visit(self._agenda._now))
@@ -322,6 +334,8 @@ class LossyWorld(LaggedWorld):
 
     def _stop(self, use: Use) -> None:
         use.is_over = True
+        if self._bouncer is not None and use.link.is_served:
+            self._bouncer.leave(use.link, broken=True)
         if use.is_computing:
             use.is_computing = False
             self._cores.drop(use, self._agenda._now)

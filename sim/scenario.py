@@ -11,6 +11,7 @@ from sim.client import Client
 from sim.demand import OUR_CHOICE, Workload
 from sim.failures import Failures, starts_in_time
 from sim.goal import Goal
+from sim.pooler import Pooler
 from sim.worker import Worker
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Failures",
     "Fleet",
     "Goal",
+    "Pooler",
     "Scenario",
     "Server",
     "Worker",
@@ -37,6 +39,7 @@ PARTS: Mapping[str, type[Settings]] = {
     "fleet": Fleet,
     "client": Client,
     "worker": Worker,
+    "pooler": Pooler,
     "failures": Failures,
     "goal": Goal,
 }
@@ -55,6 +58,7 @@ class Scenario(Settings):
     fleet: Fleet = field(default_factory=Fleet)
     client: Client = field(default_factory=Client)
     worker: Worker = field(default_factory=Worker)
+    pooler: Pooler = field(default_factory=Pooler)
     failures: Failures = field(default_factory=Failures)
     goal: Goal = field(default_factory=Goal)
     duration_s: float = setting(
@@ -135,7 +139,12 @@ class Scenario(Settings):
     @property
     def loses_connections(self) -> bool:
         """Whether connections may be lost in the middle of something."""
-        return self.failures.any
+        return self.failures.any or self.has_pooler
+
+    @property
+    def has_pooler(self) -> bool:
+        """Whether a PgBouncer stands between the pools and the server."""
+        return self.pooler.pgbouncer and self.pool.serves == "database"
 
     @property
     def capacity(self) -> int | None:

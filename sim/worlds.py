@@ -1,11 +1,13 @@
 """Which world the pools of a scenario need: what a scenario leaves out costs nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sim.client_world import ClientWorld
 from sim.faults import Faults
 from sim.loop_world import LaggedWorld, LoopWorld
 from sim.lossy_world import LossyWorld
+from sim.stations import Slots
 from sim.workload import Streams
 from sim.world import PoolWorld, Shared
 
@@ -15,7 +17,9 @@ def worlds_of(shared: Shared, replication: int, streams: Streams) -> Iterator[Po
     scenario = shared.scenario
     numbers = range(scenario.fleet.pools)
     if scenario.loses_connections or not scenario.is_plain:
-        faults = Faults(scenario, replication, shared.agenda, shared.cores)
+        faults = Faults(scenario, replication, shared.agenda, shared.cores, shared.slots)
+        if scenario.has_pooler:  # the server's slots are the pooler's, the clients have its own
+            shared = replace(shared, slots=Slots(scenario.pooler.max_client_conn))
         lossy = LossyWorld if scenario.is_plain else ClientWorld
         for number in numbers:
             yield lossy(shared, number, streams.logic(), faults)

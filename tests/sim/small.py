@@ -10,6 +10,7 @@ from pools.setting import InvalidSettings, Value, settings_of
 from pools.trace import Trace
 from sim.engine import simulate
 from sim.failures import Failures
+from sim.pooler import Pooler
 from sim.scenario import Scenario
 from tests.pools.schedules import small_pools
 from tests.strategies import kinds, scenarios
@@ -70,7 +71,8 @@ def small_scenarios(
         "ramp_rate": draw(st.sampled_from([0.5, 300.0])),
         "burst_factor": draw(st.sampled_from([1.0, 5.0])),
     }
-    fixed |= {known.query: known.default for known in settings_of(Failures).values()}
+    off = (*settings_of(Failures).values(), *settings_of(Pooler).values())
+    fixed |= {known.query: known.default for known in off}
     if is_plain is None:
         is_plain = draw(st.booleans())
     clients = IMPATIENT if not is_plain else PATIENT
@@ -92,8 +94,8 @@ def small_scenarios(
 
 @st.composite
 def failing_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
-    """Draw a small scenario in which anything may go wrong."""
-    scenario = draw(small_scenarios(kind))
+    """Draw a small scenario of patient clients in which anything else may go wrong."""
+    scenario = draw(small_scenarios(kind, is_plain=True))
     at_s = st.floats(0.0, 0.9 * scenario.duration_s)
     length_s = st.sampled_from([0.0, 0.01, 0.3, 2.0])
     failures = draw(
@@ -101,6 +103,8 @@ def failing_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
             Failures,
             restart_at_s=at_s,
             restart_s=length_s,
+            pgbouncer_restart_at_s=at_s,
+            pgbouncer_restart_s=length_s,
             slow_at_s=at_s,
             slow_s=length_s,
             slow_factor=st.sampled_from([1.0, 3.0, 50.0]),
@@ -112,7 +116,17 @@ def failing_scenarios(draw: st.DrawFn, kind: str | None = None) -> Scenario:
             unanswered_s=st.sampled_from([0.0, 1.0, 900.0]),
         )
     )
-    return replace(scenario, failures=failures)
+    pooler = draw(
+        st.builds(
+            Pooler,
+            pgbouncer=st.booleans(),
+            pool_mode=st.sampled_from(["transaction", "session"]),
+            default_pool_size=st.integers(1, 10),
+            max_client_conn=st.sampled_from([3, 100]),
+            query_wait_timeout=st.sampled_from([0.0, 0.1, 120.0]),
+        )
+    )
+    return replace(scenario, failures=failures, pooler=pooler)
 
 
 def simulate_small(scenario: Scenario, replication: int = 0) -> Trace:

@@ -219,3 +219,21 @@ def test_the_server_keeps_the_slots_of_forgotten_connections() -> None:
     story = drill(f"{CUT}&max_connections=6", rate=QUIET)
     assert story.outcomes[Outcome.CONNECT_REFUSED] > 0
     assert story.failed_s.max() > 11.0
+
+
+# ---- PgBouncer in between ------------------------------------------------------------------------
+
+
+def test_pgbouncer_hides_a_restart_of_the_server_from_who_is_idle_and_makes_the_rest_wait() -> None:
+    """It tries to log in again after 15 s only; whoever asks meanwhile waits for that."""
+    story = drill("kind=asyncpg&restart_s=2&pgbouncer=true", rate=50)
+    assert story.causes[Cause.OPEN_FAILED] < story.outcomes[Outcome.CONNECT_REFUSED] + 20
+    assert story.outcomes[Outcome.CONNECTION_LOST] < 10
+    assert story.wait_s.max() > 10.0
+
+
+def test_a_restart_of_pgbouncer_cuts_off_every_client() -> None:
+    story = drill("kind=asyncpg&pgbouncer=true&pgbouncer_restart_s=2")
+    assert story.causes[Cause.DEAD] == 10
+    assert story.outcomes[Outcome.CONNECT_REFUSED] == pytest.approx(400, abs=60)
+    assert UNTIL_S - 0.1 < story.failed_s.max() < UNTIL_S

@@ -50,7 +50,9 @@ def conserves(trace: Trace) -> None:
         trace.connection,
     )
     for asked_s, granted_s, released_s, returned_s, outcome, link in zip(*columns, strict=True):
-        assert outcome != Outcome.UNFINISHED
+        if outcome == Outcome.UNFINISHED:  # behind a PgBouncer without a server or a timeout
+            assert trace.truncated
+            continue
         assert asked_s <= released_s
         if math.isnan(granted_s):
             assert outcome != Outcome.OK
@@ -96,7 +98,7 @@ def test_the_server_knows_of_no_connection_that_it_has_no_slot_for(
     scenario = data.draw(failing_scenarios(kind))
     run = Run(scenario, 0)
     free = run.slots.free
-    if scenario.workload.is_closed:
+    if scenario.workload.is_closed or scenario.has_pooler:
         return
     run.serve(draw_arrivals(scenario))
     world = run.worlds[0]
