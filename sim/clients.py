@@ -8,6 +8,7 @@ Everything random was drawn before (`sim.plans`).
 
 import math
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,11 @@ class Attempt:
         self.outcome = Outcome.OK
         self.is_cancelled = False
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether its client still waits for it."""
+        return self.call.attempt is self
+
 
 class Clients:
     """All clients of a run."""
@@ -68,6 +74,8 @@ class Clients:
         self._budget = scenario.client.retry_budget
         self._saved = BUDGET_SAVED_MAX
         self._live: set[Attempt] = set()
+        self._deadlines: deque[tuple[float, Attempt]] = deque()
+        self._deadline_is_set = False
         self._leaked = 0
         self._next: Callable[[Call], None] = _nobody
         self._asked, self._ended = array("d"), array("d")
@@ -183,9 +191,29 @@ class Clients:
         call.attempts += 1
         self._attempts[call.row] = call.attempts
         if self._client.client_timeout_s:
-            at_s = now + self._client.client_timeout_s
-            self._run.agenda.call(self._times_out, at_s, attempt)
+            self._set_deadline(attempt, now + self._client.client_timeout_s)
         self._check_out(attempt)
+
+    def _set_deadline(self, attempt: Attempt, at_s: float) -> None:
+        """Keep deadlines in order, which they come in; one event serves them all."""
+        deadlines = self._deadlines
+        while deadlines and not deadlines[0][1].is_wanted:
+            deadlines.popleft()
+        deadlines.append((at_s, attempt))
+        if not self._deadline_is_set:
+            self._deadline_is_set = True
+            self._run.agenda.call(self._expire, at_s)
+
+    def _expire(self, _: Event) -> None:
+        deadlines, now = self._deadlines, self._run.agenda.now
+        while deadlines and (deadlines[0][0] <= now or not deadlines[0][1].is_wanted):
+            attempt = deadlines.popleft()[1]
+            if attempt.is_wanted:
+                self._give_up(attempt, Outcome.CLIENT_TIMEOUT)
+                self._fail(attempt.call, Outcome.CLIENT_TIMEOUT)
+        self._deadline_is_set = bool(deadlines)
+        if deadlines:
+            self._run.agenda.call(self._expire, deadlines[0][0])
 
     def _check_out(self, attempt: Attempt) -> None:
         run, call, number = self._run, attempt.call, attempt.count
@@ -210,18 +238,12 @@ class Clients:
     def _over(self, attempt: Attempt) -> None:
         self._live.discard(attempt)
         call = attempt.call
-        if call.attempt is not attempt:  # its client has gone
+        if not attempt.is_wanted:
             self._run.leaves()
         elif attempt.outcome is Outcome.OK:
             self._answer(call, Outcome.OK)
         else:
             self._fail(call, attempt.outcome)
-
-    def _times_out(self, event: Event) -> None:
-        attempt: Attempt = event.payload
-        if attempt.call.attempt is attempt:
-            self._give_up(attempt, Outcome.CLIENT_TIMEOUT)
-            self._fail(attempt.call, Outcome.CLIENT_TIMEOUT)
 
     def _cancels(self, event: Event) -> None:
         call: Call = event.payload

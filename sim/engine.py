@@ -25,6 +25,8 @@ from sim.world import PoolWorld, Shared, Visit
 from sim.worlds import worlds_of
 
 _TICK_EVERY = 2048
+# Of clients that do more than wait for one checkout: each takes up to a kilobyte.
+IN_PROGRESS_MAX = 50_000
 
 
 def simulate(
@@ -104,6 +106,8 @@ class Run:
     def enters(self) -> None:
         """Wait for one more to end before the run does."""
         self._outstanding += 1
+        if self._outstanding == IN_PROGRESS_MAX:
+            self.stop_asking(f"with {IN_PROGRESS_MAX} requests in progress")
 
     def leaves(self) -> None:
         """Wait for one less; the last one ends the run."""
@@ -121,10 +125,14 @@ class Run:
         """Whether a run has as many checkouts as it may have; then the trace will say so."""
         if self._left > 0:
             return False
-        if not self._truncated:
-            now = self.agenda._now
-            self._truncated = f"stopped asking at {now:.4g} s, at the largest number of requests"
+        self.stop_asking("at the largest number of requests")
         return True
+
+    def stop_asking(self, why: str) -> None:
+        """Take no more requests, and say why."""
+        self._left = 0
+        if not self._truncated:
+            self._truncated = f"stopped asking at {self.agenda._now:.4g} s, {why}"
 
     def _ticks(self) -> None:
         if self._tick is not None:

@@ -5,6 +5,8 @@ the scenario. Values that people explore get a slider with fine steps where valu
 and coarse ones where they are large; the rest are compact boxes.
 """
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from pools.kinds import KINDS
@@ -83,7 +85,7 @@ def goal_controls(kind: str, values: dict[str, Value]) -> None:
     """Draw what is wanted of the pool: limits first, then what must be survived."""
     known = all_settings(kind)
     names = [made.query for made in settings_of(Goal).values()]
-    shown = [name for name in names if state.applies(name, kind, values)]
+    shown = [name for name in names if _applies(name, kind, values)]
     with st.grid(5, min_column_width=130, gap=("xsmall", "small")):
         values |= {name: _number(known[name]) for name in shown if known[name].kind is not bool}
     with st.container(horizontal=True):
@@ -126,10 +128,15 @@ def _clean(known: Setting, value: float) -> Value:
     return round(value) if known.kind is int else float(f"{value:.6g}")
 
 
+def _applies(name: str, kind: str, values: Mapping[str, Value]) -> bool:
+    """Whether a setting has an effect, given what is drawn and what others will be drawn with."""
+    return state.applies(name, kind, {**state.held(all_settings(kind)), **values})
+
+
 def _boxes(names: list[str], kind: str, values: dict[str, Value], short: int = _SHORT) -> None:
     """Draw boxes in two columns, then those whose name is longer than `short`, then choices."""
     known = all_settings(kind)
-    shown = [name for name in names if state.applies(name, kind, values)]
+    shown = [name for name in names if _applies(name, kind, values)]
     numbers = [name for name in shown if known[name].kind in (int, float)]
     narrow = [name for name in numbers if len(name) <= short]
     if narrow:
@@ -145,7 +152,7 @@ def _boxes(names: list[str], kind: str, values: dict[str, Value], short: int = _
 def _draw(names: list[str], kind: str, values: dict[str, Value]) -> None:
     known = all_settings(kind)
     for name in names:
-        if state.applies(name, kind, values):
+        if _applies(name, kind, values):
             one = known[name]
             values[name] = _slider(one) if one.kind in (int, float) else _choice(one)
 

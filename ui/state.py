@@ -5,7 +5,7 @@ address by Streamlit; this module says which of them apply, repairs what binding
 (a spelling it does not read, users without a pattern), and tells what a link had wrong.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -257,6 +257,11 @@ def candidates(known: Setting) -> tuple[Value, ...]:
     with suppress(KeyError, ValueError):
         found.append(known.parse(st.query_params[known.query]))
     return tuple(value for value in found if known.problem(value) is None)
+
+
+def held(names: Iterable[str]) -> dict[str, Value]:
+    """Return the values that widgets of these names have, drawn yet or not."""
+    return {name: st.session_state[name] for name in names if name in st.session_state}
 
 
 def scenario_or_mistakes(kind: str, values: Mapping[str, Value]) -> Scenario | InvalidSettings:

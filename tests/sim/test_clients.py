@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections import Counter
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -297,3 +298,12 @@ def test_shares_of_classes_add_up_to_one(text: str) -> None:
 def test_what_is_no_class_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_classes(text)
+
+
+def test_clients_that_pile_up_without_end_are_cut_short_and_that_is_said() -> None:
+    scenario = parse(f"kind=asyncpg&rate=1000&await_ms=1000&{ONCE}")
+    with mock.patch("sim.engine.IN_PROGRESS_MAX", 500):
+        trace = simulate(scenario)
+    assert trace.truncated.startswith("stopped asking at ")
+    assert trace.truncated.endswith("with 500 requests in progress")
+    assert set(trace.outcome) == {Outcome.OK}
