@@ -237,3 +237,38 @@ def test_a_restart_of_pgbouncer_cuts_off_every_client() -> None:
     assert story.causes[Cause.DEAD] == 10
     assert story.outcomes[Outcome.CONNECT_REFUSED] == pytest.approx(400, abs=60)
     assert UNTIL_S - 0.1 < story.failed_s.max() < UNTIL_S
+
+
+# ---- clients that ask again keep it down ---------------------------------------------------------
+
+RETRIES = (
+    "kind=asyncpg&cpu_fraction=0&slow_s=2&slow_factor=10&client_timeout_ms=200"
+    "&abandoned=carried_on&retry_backoff_ms=10&retries={}&retry_budget={}"
+)
+
+
+def served_late(retries: int, budget: float) -> tuple[float, float]:
+    """Return the share of clients answered of those who asked from 10 s on, and asks a second.
+
+    Half of the pool is what they need if each asks once.
+    """
+    trace = drill(RETRIES.format(retries, budget), rate=250).trace
+    asked_s = np.asarray(trace.asked_s)
+    calls = trace.calls
+    assert calls is not None
+    outcome = np.asarray(calls.outcome)[np.asarray(calls.asked_s) >= 10.0]
+    return float((outcome == Outcome.OK).mean()), float((asked_s >= 10.0).sum()) / 2.0
+
+
+def test_retries_keep_a_service_down_after_a_slow_period_is_over() -> None:
+    """Metastable: three seconds after the cause is gone it is still asked four times as often."""
+    answered, asked_per_s = served_late(retries=3, budget=0.0)
+    assert answered < 0.05
+    assert asked_per_s > 3.0 * 250
+
+
+def test_a_retry_budget_lets_it_recover_and_so_does_not_asking_again() -> None:
+    for retries, budget in ((3, 0.1), (0, 0.0)):
+        answered, asked_per_s = served_late(retries, budget)
+        assert answered > 0.99
+        assert asked_per_s < 1.2 * 250
