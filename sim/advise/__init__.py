@@ -2,7 +2,7 @@
 
 from sim.advise.advise import NoGoal, advise
 from sim.advise.counted import Counted, Evaluate, with_simpy
-from sim.advise.evaluator import best_evaluator
+from sim.advise.fast import best_evaluator
 from sim.advise.judge import Effort
 from sim.advise.recommendation import Found, Lever, Reason, Recommendation, Tried
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sim.__main__ import asked
 from sim.advise.advise import NoGoal, advise
-from sim.advise.evaluator import best_evaluator
+from sim.advise.fast import best_evaluator
 from sim.advise.words import in_words
 
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if scenario is None:
         return 2
     try:
-        advice = advise(scenario, best_evaluator(waits=True))
+        advice = advise(scenario, best_evaluator())
     except NoGoal as nothing:
         print(nothing, file=sys.stderr)
         return 2

@@ -30,7 +30,7 @@ class Effort:
     """
 
     first: int = 6
-    requests_max: int = 120_000
+    requests_max: int = 240_000
     confirm_times: int = 4
     replications_max: int = 384
 

@@ -19,7 +19,7 @@ def test_the_answer_meets_its_goal_and_the_next_cheaper_does_not_in_runs_of_thei
     number: int,
 ) -> None:
     """20 times the replications, fresh streams. Fixed seeds: this slice has no miss."""
-    row = checked(number, best_evaluator(waits=True))
+    row = checked(number, best_evaluator(compiles=True))
     print(json.dumps(row))
     assert row["answer"]
     assert row["meets"]
@@ -28,7 +28,7 @@ def test_the_answer_meets_its_goal_and_the_next_cheaper_does_not_in_runs_of_thei
 
 @pytest.mark.parametrize("number", ERLANG)
 def test_the_size_for_exponential_holds_is_erlangs(number: int) -> None:
-    row = against_erlang(number, best_evaluator(waits=True))
+    row = against_erlang(number, best_evaluator(compiles=True))
     print(json.dumps(row))
     assert row["advised"] is not None
     assert abs(row["advised"] - row["erlang"]) <= OFF_MAX
@@ -36,7 +36,7 @@ def test_the_size_for_exponential_holds_is_erlangs(number: int) -> None:
 
 def test_whoever_simulates_the_advice_is_the_same() -> None:
     scenario = parse("rate=80&goal_wait_ms=10&goal_burst=20&duration_s=5&warm_up_s=1")
-    with_kernel = advise(scenario, best_evaluator(waits=True))
+    with_kernel = advise(scenario, best_evaluator(compiles=True))
     assert json.dumps(with_kernel.as_json()) == json.dumps(advise(scenario, with_simpy).as_json())
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sim.compare import Delta
+from sim.difference import Difference
 from sim.query import parse
 from sim.result import Estimate
 from tests.ui.test_page import opened, said
@@ -38,7 +38,7 @@ def test_without_a_pin_nothing_is_compared(monkeypatch: pytest.MonkeyPatch) -> N
     def nobody(*_: object, **__: object) -> None:
         raise AssertionError("simulated without a pin")
 
-    monkeypatch.setattr(compare, "seen", nobody)
+    monkeypatch.setattr(compare, "play", nobody)
     page = opened(**QUICK)
     assert has_button(page, "pin")
     assert "A, pinned" not in [one.value for one in page.header]
@@ -92,8 +92,7 @@ def test_the_shared_link_holds_a_and_b() -> None:
 
 def test_a_difference_is_said_with_its_interval_and_whether_it_is_sure() -> None:
     def delta(value: float, low: float, high: float) -> str:
-        nothing = Estimate(0.1)
-        return changed(Delta("Wait, p99", "s", nothing, nothing, Estimate(value, low, high)))
+        return changed(Difference(0.1, 0.1 + value, Estimate(value, low, high)), "s")
 
     assert delta(-0.041, -0.047, -0.035) == "−41 ms, between −47 and −35"
     assert delta(0.001, -0.002, 0.004) == "+1 ms, between −2 and +4: no sure difference"

@@ -6,7 +6,7 @@ draws nothing and nothing is simulated for it.
 
 import streamlit as st
 
-from sim.compare import Comparison, Seen, compare, seen
+from sim.compare import Comparison, Played, compare, play
 from sim.query import to_query
 from sim.scenario import Scenario
 from ui import charts, controls, state
@@ -55,7 +55,7 @@ def _shown(found: Comparison) -> None:
     numbers, settings = grid.cell(column_span=3), grid.cell(column_span=2)
     time, wait = grid.cell(column_span=3), grid.cell(column_span=2)
     with numbers:
-        st.table(words.deltas(found))
+        st.table(words.differences(found))
     with settings:
         st.table(words.settings(found))
     with time:
@@ -72,10 +72,10 @@ def _shown(found: Comparison) -> None:
 
 # The key is the query: a Scenario's hash in Streamlit loses the class of its pool.
 @st.cache_resource(max_entries=_KEPT_MAX, show_spinner=False)
-def _seen(query: str, _scenario: Scenario) -> Seen:  # noqa: ARG001
-    return seen(_scenario, tick=state.still_wanted)
+def _played(query: str, _scenario: Scenario) -> Played:  # noqa: ARG001
+    return play(_scenario, tick=state.still_wanted)
 
 
 @st.cache_resource(max_entries=_KEPT_MAX, show_spinner=False)
 def _compared(a: str, b: str, _pinned: Scenario, _scenario: Scenario) -> Comparison:
-    return compare(_seen(a, _pinned.without_goal), _seen(b, _scenario.without_goal))
+    return compare(_played(a, _pinned.without_goal), _played(b, _scenario.without_goal))
