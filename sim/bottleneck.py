@@ -63,7 +63,9 @@ def loop_use(scenario: Scenario, result: SimulationResult) -> float:
 def core_use(scenario: Scenario, result: SimulationResult) -> float:
     """Return how much of the server's free cores the load asks for; above 1 is too much."""
     server = scenario.server
-    computing_s = server.cpu_fraction * scenario.workload.held_s_mean
+    load = scenario.workload
+    each_s = load.work_s_mean * (1.0 if load.is_closed else load.checkouts_mean)
+    computing_s = server.cpu_fraction * each_s
     free = max(server.cores - server.other_cores, 1e-9)
     return _rate_per_s(scenario, result) * computing_s / free
 
@@ -101,7 +103,7 @@ def _asks_again(scenario: Scenario, result: SimulationResult) -> bool:
 def _is_hold_long(scenario: Scenario) -> bool:
     if scenario.workload.awaits and scenario.hold_s_mean >= 2.0 * scenario.workload.shape_s_mean:
         return True
-    computes = scenario.server.cpu_fraction * scenario.workload.held_s_mean
+    computes = scenario.server.cpu_fraction * scenario.workload.work_s_mean
     return (
         scenario.hold_s_mean >= LONG_HOLD_S and computes <= COMPUTES_LITTLE * scenario.hold_s_mean
     )

@@ -366,6 +366,14 @@ class Workload(Settings):
         return sum(one.share * one.held_s for one in self.request_classes) / self.checkouts_mean
 
     @property
+    def work_s_mean(self) -> float:
+        """Mean time that a checkout keeps a connection for its own work, nothing else awaited."""
+        if self.is_plain:
+            return self.shape_s_mean
+        works = sum(one.share * one.checkouts * one.hold_s for one in self.request_classes)
+        return works / self.checkouts_mean
+
+    @property
     def await_ratio(self) -> float:
         """Part of the time that connections are kept, in which the application awaits others."""
         classes = self.request_classes

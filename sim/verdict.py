@@ -48,6 +48,18 @@ def _never_served(scenario: Scenario, result: SimulationResult) -> Verdict | Non
     return Verdict("error", "No request is served", f"{_failures(result)}.{why}")
 
 
+def _never_ending(scenario: Scenario, result: SimulationResult) -> Verdict | None:
+    waiting, found = result.errors.get("unfinished", 0), bottleneck(scenario, result)
+    if not waiting or not found.shown_by:
+        return None
+    return Verdict(
+        "error",
+        "Requests wait for ever",
+        f"{_share(waiting, result.requests)} of requests are never served:"
+        f" {found.shown_by}. {found.lever}",
+    )
+
+
 def _refused(scenario: Scenario, result: SimulationResult) -> Verdict | None:
     refused = result.errors.get("connect_refused", 0)
     if not refused:
@@ -183,6 +195,7 @@ def _fine(result: SimulationResult) -> Verdict:
 
 _RULES: tuple[Callable[[Scenario, SimulationResult], Verdict | None], ...] = (
     _never_served,
+    _never_ending,
     _refused,
     _outlives,
     _saturated,

@@ -146,4 +146,6 @@ def cores_wanted(scenario: Scenario) -> float:
     load = scenario.workload
     if load.is_closed:
         return 0.0
-    return load.rate_per_s_mean * load.held_s_mean * scenario.server.cpu_fraction
+    return (
+        load.rate_per_s_mean * load.checkouts_mean * load.work_s_mean * scenario.server.cpu_fraction
+    )

@@ -18,6 +18,7 @@ from sim.engine import simulate
 from sim.plans import Plan, plans
 from sim.query import parse
 from sim.run import run
+from sim.verdict import verdict
 from sim.workload import Streams, draw
 from tests.sim.small import simulate_small, small_scenarios
 from tests.sim.traces import to_the_last_bit
@@ -307,3 +308,11 @@ def test_clients_that_pile_up_without_end_are_cut_short_and_that_is_said() -> No
     assert trace.truncated.startswith("stopped asking at ")
     assert trace.truncated.endswith("with 500 requests in progress")
     assert set(trace.outcome) == {Outcome.OK}
+
+
+def test_the_verdict_names_a_deadlock_and_a_connection_held_while_others_are_awaited() -> None:
+    nested = parse(f"kind=asyncpg&rate=150&classes=1:2n20&{ONCE}")
+    said = verdict(nested, run(nested))
+    assert (said.title, said.bottleneck) == ("Requests wait for ever", "deadlock")
+    model = parse("rate=2&hold_ms=1&await_ms=30000&pool_timeout=5&duration_s=60&replications=1")
+    assert verdict(model, run(model)).bottleneck == "hold time"
