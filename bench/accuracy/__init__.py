@@ -5,4 +5,4 @@ plain JSON values, and `render(found)` returns that as Markdown under a `##` hea
 on the page in this order.
 """
 
-SECTIONS = ("conformance", "closed_forms", "published", "real_pools", "live_cells")
+SECTIONS = ("conformance", "closed_forms", "intervals", "published", "real_pools", "live_cells")

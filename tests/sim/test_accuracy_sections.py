@@ -75,3 +75,12 @@ def test_a_station_fits_what_it_made_itself() -> None:
     fitted = published._fit(curve)
     found = [n * published._speed(n, fitted) / fitted["work_ms"] * 1e3 for n in sizes]
     assert found == pytest.approx(curve.tolist(), rel=0.02)
+
+
+def test_intervals_rarely_mislead() -> None:
+    """An interval of 95 % that is wrong, or a percentile given that should not be: 13 % at most."""
+    rows = stored("intervals")["coverage"]
+    assert min(row["honest"] for row in rows) >= 0.87
+    assert sum(row["honest"] for row in rows) / len(rows) >= 0.92
+    long_and_calm = [row for row in rows if row["seconds"] == 60 and row["rho"] <= 0.8]
+    assert all(row["given"] == 1.0 and row["right"] >= 0.93 for row in long_and_calm)
