@@ -97,6 +97,8 @@ def test_ones_own_postgresql_is_looked_at_checked_adopted_and_forgotten(
         panel.get_by_role("button", name="Look at this server").click()
         expect(panel).to_contain_text("stay free", timeout=END_MS)
         expect(panel).to_contain_text("A check uses at most")
+        panel.get_by_text("What is using its connections").click()
+        expect(panel).to_contain_text("Nothing was ended")
         panel.get_by_role("button", name="Run live check").click()
         expect(panel).to_contain_text(re.compile("wait measured .*, simulated"), timeout=END_MS)
         expect(panel).to_contain_text("your server")

@@ -150,10 +150,12 @@ def _summary(seen: Sequence[Seen], wall_s: float) -> Iterator[str]:
         f" {_count(seen, 'ended after')} past the deadline + 2 s."
     )
     if len(seen) > 1:
+        stalled_s = max(one.stalled_s for one in seen)
         yield (
             f"Wall p50 {quantiles(walls)[1]:.1f}, p95 {quantiles(walls, n=20)[18]:.1f}, max"
-            f" {max(walls):.1f} s; at most {max(over):.2f} s past the deadline; gone after p95"
-            f" {quantiles(gone, n=20)[18]:.2f}, max {max(gone):.2f} s."
+            f" {max(walls):.1f} s; at most {max(over):.2f} s past the deadline (this machine"
+            f" stalled up to {stalled_s:.2f} s); gone after p95 {quantiles(gone, n=20)[18]:.2f},"
+            f" max {max(gone):.2f} s."
         )
 
 

@@ -121,7 +121,7 @@ class Cluster:
     async def connect(self) -> Connection:
         """Connect as the superuser, past the proxy."""
         where = Target(self.socket_dir, PORT, SUPERUSER, Secret(self.password), DATABASE)
-        return await connect(replace(where, command_timeout_s=5.0), timeout_s=5.0)
+        return await connect(replace(where, command_timeout_s=PATIENCE_S), timeout_s=PATIENCE_S)
 
     async def _connect_when_ready(self) -> Connection:
         """Connect; a server that recovers says for a moment that it is not ready."""

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pools.live.check import LiveCheck, Step, look, start, start_own
+from pools.live.check import diagnose as ask_who_is_connected
 from pools.live.plan import plan
+from pools.live.preflight import PostgresFacts
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.report import LiveReport
 from pools.live.slots import Busy
+from pools.live.target import OwnPostgres
 from pools.setting import InvalidSettings
 from sim.query import to_query
 from sim.scenario import Scenario
 from ui import charts, state
-from ui.panels import live_adopt, live_target
+from ui.panels import diagnose, live_adopt, live_target
 from ui.panels import live_words as words
 from ui.panels.live_target import Known
 from ui.plot.chart import show
@@ -99,6 +102,7 @@ def _panel(scenario: Scenario) -> None:
         known = live_target.known(scenario) if own else None
         if known and job and job.check and job.known is known and job.check.facts:
             known.facts = job.check.facts
+            known.activity = job.check.activity or known.activity
         if own and (known is None or known.facts is None):
             _introduction(scenario, known)
         else:
@@ -128,6 +132,8 @@ def _forgetting() -> None:
 def _invitation(scenario: Scenario, known: Known | None) -> None:
     if known is not None:
         live_target.found(known)
+        if known.activity is not None and isinstance(known.facts, PostgresFacts):
+            diagnose.section(known.activity, known.facts, scenario)
     _offer(scenario, known)
     if known is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -169,7 +175,10 @@ def _check(scenario: Scenario, known: Known | None, confirmed: bool) -> LiveChec
 
 
 def _look(known: Known) -> LiveCheck:
-    return look(known.target, session=state.session_id(), allowed=live_target.policy())
+    session, allowed = state.session_id(), live_target.policy()
+    if isinstance(known.target, OwnPostgres):
+        return ask_who_is_connected(known.target, session=session, allowed=allowed)
+    return look(known.target, session=session, allowed=allowed)
 
 
 def _begin(job: Job, begin: Callable[[], LiveCheck]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from pools.live.diagnose.activity import Activity
 from pools.live.policy import Policy, policy_of
 from pools.live.preflight import Facts, PostgresFacts
 from pools.live.reading import (
@@ -40,10 +41,11 @@ TLS_CHOICES = {
 
 @dataclass(slots=True)
 class Known:
-    """A server that this session named, and what a look found about it."""
+    """A server that this session named, what a look found about it and who was connected."""
 
     target: Own
     facts: Facts | None = None
+    activity: Activity | None = None
 
 
 def policy() -> Policy:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pools.live.check import diagnose as start
-from pools.live.diagnose.diagnosis import Application, Diagnosis, diagnose
+from pools.live.diagnose.diagnosis import Application, Diagnosis, budget_of, diagnose
 from pools.live.preflight import PostgresFacts
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.reading import CA_BYTES, InvalidTarget, postgres_from_dsn
@@ -20,7 +20,6 @@ from pools.live.secret import Secret
 from pools.live.target import OwnPostgres, warning
 from pools.setting import InvalidSettings
 from sim.query import parse
-from sim.scenario import Scenario
 
 TOLD, BAD_INPUT, TARGET_FAILED = 0, 2, 3
 WIDTH = 28
@@ -50,12 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = diagnose(check.activity, check.facts, budget)
     print(json.dumps(found.as_json(), indent=2) if given.json else in_words(found))
     return TOLD
-
-
-def budget_of(scenario: Scenario) -> int | None:
-    """Return how many connections the fleet of a scenario may hold; None without a limit."""
-    capacity = scenario.pool.capacity
-    return None if capacity is None else capacity * scenario.fleet.pools
 
 
 def in_words(found: Diagnosis) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pools.live.diagnose.activity import UNNAMED, Activity, Session
 from pools.live.preflight import PostgresFacts
+from sim.scenario import Scenario
 
 HELD_S_MAX = 60.0
 IDLE_S_MAX = 600.0
@@ -49,6 +50,12 @@ class Diagnosis:
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+
+def budget_of(scenario: Scenario) -> int | None:
+    """Return how many connections the fleet of a scenario may hold; None without a limit."""
+    capacity = scenario.pool.capacity
+    return None if capacity is None else capacity * scenario.fleet.pools
 
 
 def diagnose(activity: Activity, facts: PostgresFacts, budget: int | None = None) -> Diagnosis:
