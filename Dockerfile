@@ -24,6 +24,7 @@ COPY .streamlit .streamlit
 COPY pools pools
 COPY sim sim
 COPY ui ui
+COPY docs/accuracy.md docs/accuracy.md
 RUN python -m compileall -q .
 
 USER 10001

@@ -16,26 +16,20 @@ from sim.verdict import verdict
 from ui import controls, state
 from ui.answer import Answer
 from ui.panels import advice, compare, header, results
+from ui.panels.accuracy import accuracy
 from ui.panels.budget import budget
 from ui.panels.checklist import checklist
 from ui.panels.code import code
 from ui.panels.library import library
 from ui.panels.live import live
 from ui.panels.preset import preset
-from ui.panels.recording import EMPTY as NOT_UPLOADED
-from ui.panels.recording import upload
+from ui.panels.recording import recorded, say_empty
 from ui.panels.review import review
 from ui.panels.share import share
 from ui.panels.sweep import sweep
 
-ABOUT = """**Poolwise** simulates Python connection pools, checks them live and writes their code.
-It runs on this machine and asks nothing of any other."""
 
-
-Chosen = tuple[Scenario | InvalidSettings, Recording | None]
-
-
-def choose(goal: advice.Place) -> Chosen:
+def choose(goal: advice.Place) -> tuple[Scenario | InvalidSettings, Recording | None]:
     """Draw the sidebar; return the scenario it describes, or what is wrong with it."""
     with st.sidebar:
         st.header("Pool", anchor=False)
@@ -51,13 +45,10 @@ def choose(goal: advice.Place) -> Chosen:
         chosen = state.scenario_or_mistakes(kind, values)
         with preset_place:
             preset(chosen if isinstance(chosen, Scenario) else None)
-        recording = None
-        if isinstance(chosen, Scenario) and chosen.workload.pattern == "recorded":
-            with recording_place:
-                recording = upload(chosen)
-            if recording is not None:
-                chosen = recording.describe(chosen)
-    return chosen, recording
+        if isinstance(chosen, InvalidSettings):
+            return chosen, None
+        with recording_place:
+            return recorded(chosen)
 
 
 def see(scenario: Scenario, result: SimulationResult) -> None:
@@ -79,13 +70,7 @@ def see(scenario: Scenario, result: SimulationResult) -> None:
 
 def main() -> None:
     """Draw the page: controls, then what they lead to."""
-    st.set_page_config(
-        page_title="Poolwise: Python connection pools",
-        page_icon=str(header.MARK),
-        layout="wide",
-        initial_sidebar_state=340,
-        menu_items={"About": ABOUT},
-    )
+    header.configure()
     state.arrive()
     top = st.container(horizontal=True, vertical_alignment="center", key="top")
     notice, said = st.container(), st.container()
@@ -103,7 +88,7 @@ def main() -> None:
     is_recorded = chosen.workload.pattern == "recorded"
     if is_recorded and recording is None:
         with said:
-            st.info(NOT_UPLOADED)
+            say_empty()
         return
     answer, run = Answer(chosen, recording), chosen.without_goal
     with body:
@@ -120,6 +105,7 @@ def main() -> None:
     if not is_recorded:
         advice.advice(goal, chosen)
     with top:
+        accuracy()
         compare.pin_button(chosen)
         share(chosen)
     if answer.improved():

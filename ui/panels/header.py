@@ -11,6 +11,8 @@ from ui import state
 
 MARK = Path(__file__).parents[1] / "mark.svg"
 TAGLINE = "Tune a Python connection pool, see what it does under load, take the code."
+ABOUT = """**Poolwise** simulates Python connection pools, checks them live and writes their code.
+It runs on this machine and asks nothing of any other."""
 _TITLE = """
 <style>@media (min-width: 768px) {{ .poolwise-where {{ display: none }} }}</style>
 <div style="display:flex;align-items:center;gap:0.75rem">
@@ -23,6 +25,17 @@ _TITLE = """
 <p class="poolwise-where" style="margin:0.5rem 0 0;opacity:0.8">
   All settings are behind the » at the top left.</p>
 """
+
+
+def configure() -> None:
+    """Say how the browser shows the page; before anything is drawn."""
+    st.set_page_config(
+        page_title="Poolwise: Python connection pools",
+        page_icon=str(MARK),
+        layout="wide",
+        initial_sidebar_state=340,
+        menu_items={"About": ABOUT},
+    )
 
 
 def title() -> None:

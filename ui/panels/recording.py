@@ -20,6 +20,19 @@ EMPTY = (
 )
 
 
+def recorded(scenario: Scenario) -> tuple[Scenario, Recording | None]:
+    """Offer the upload where arrivals are recorded; return the scenario with what is in it."""
+    if scenario.workload.pattern != "recorded":
+        return scenario, None
+    found = upload(scenario)
+    return (scenario if found is None else found.describe(scenario)), found
+
+
+def say_empty() -> None:
+    """Say what to do where there is nothing to play yet."""
+    st.info(EMPTY)
+
+
 def upload(scenario: Scenario) -> Recording | None:
     """Draw the upload box; return what was uploaded, if it can be played."""
     unit = st.pills("unit of columns without one", tuple(UNITS), key="recording_unit")
