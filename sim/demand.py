@@ -1,12 +1,12 @@
 """What is asked of the pools: who comes, how often, and how long each keeps a connection."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pools.setting import Form, Mistake, Settings, setting
+from pools.setting import Mistake, Settings, setting
 from sim import holds
 from sim.classes import CLASSES_FORM, RequestClass, read_classes
+from sim.forms import DIGEST_FORM, HOLD_MS_MAX, HOLD_MS_MIN, VALUES_FORM, values_ms
 from sim.holds import Holds
 
 OUR_CHOICE = "Poolwise's choice"
@@ -23,37 +23,6 @@ DISTRIBUTIONS = (
     "empirical",
 )
 FITTED = ("auto", "lognormal", "pareto")
-VALUES_MAX = 200
-HOLD_MS_MIN, HOLD_MS_MAX = 0.1, 60_000.0
-
-
-def values_ms(text: str) -> tuple[float, ...]:
-    """Read holds in ms, separated by commas. Raises ValueError for anything else.
-
-    >>> values_ms("1,2.5,40")
-    (1.0, 2.5, 40.0)
-    """
-    found = tuple(float(part) for part in text.split(",")) if text else ()
-    if len(found) > VALUES_MAX or not all(HOLD_MS_MIN <= one <= HOLD_MS_MAX for one in found):
-        raise ValueError(text)
-    return found
-
-
-_VALUES = Form(
-    f"up to {VALUES_MAX} numbers from {HOLD_MS_MIN:g} to {HOLD_MS_MAX:g}, separated by commas",
-    values_ms,
-    ("", "20", "5,5,5,200"),
-)
-
-
-def _digest(text: str) -> str:
-    if text and not _DIGEST_OF_A_FILE.fullmatch(text):
-        raise ValueError(text)
-    return text
-
-
-_DIGEST_OF_A_FILE = re.compile(r"[0-9a-f]{12}")
-_DIGEST = Form("12 hexadecimal digits", _digest, ("", "0123456789ab"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +200,7 @@ class Workload(Settings):
         "",
         "Holds in ms of an empirical distribution, separated by commas, each as likely.",
         source=OUR_CHOICE,
-        form=_VALUES,
+        form=VALUES_FORM,
     )
     await_s_mean: float = setting(
         0.0,
@@ -258,7 +227,7 @@ class Workload(Settings):
         "Digest of the file whose arrivals are played. The file itself is no part of an address:"
         " it is uploaded, or given to python -m sim with --arrivals.",
         source="empty: none yet",
-        form=_DIGEST,
+        form=DIGEST_FORM,
     )
     hosts: int = setting(
         1,
