@@ -48,6 +48,11 @@ class ClientWorld(LossyWorld):
         self._hears_cancels = shared.scenario.pool.serves == "database"
         self._cancels = False
 
+    def succeed(self, old: LossyWorld) -> None:
+        """Take over from the pool of an older version, for the same callers."""
+        if isinstance(old, ClientWorld):
+            self.goes_on = old.goes_on
+
     def wake(self, request: AnyVisit) -> None:
         """Let the waiter continue after what is already due, always by an event."""
         self._may_run_on = False

@@ -9,7 +9,7 @@ world of one worker's pool. A request is its own event: it is re-armed from step
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import methodcaller
 from typing import Any
 
@@ -61,7 +61,7 @@ class Run:
         self.slots = Slots(_free_slots(scenario))
         ended = self.ended if scenario.is_plain else self._checked_out
         shared = Shared(scenario, self.agenda, self.record, self.slots, cores, ended)
-        self.worlds: list[Any] = [*worlds_of(shared, replication, self.streams)]
+        self.worlds: Sequence[Any] = worlds_of(shared, replication, self.streams)
         self._clients = None if scenario.is_plain else Clients(self)
         self._tick = tick
         self._outstanding = 0

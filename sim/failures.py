@@ -49,6 +49,11 @@ class Failures(Settings):
     restart_s: float = _length("How long it then refuses to connect.")
     pgbouncer_restart_at_s: float = _at("When PgBouncer restarts: all its clients are cut off.")
     pgbouncer_restart_s: float = _length("How long it then refuses to connect.")
+    deploy_at_s: float = _at(
+        "When a new version starts: as many workers again, with pools of their own, that take the"
+        " requests over once their pool is made."
+    )
+    deploy_s: float = _length("How long the old workers keep their connections from then on.")
     slow_at_s: float = _at("When the server's work begins to take longer.")
     slow_s: float = _length("How long it does.")
     slow_factor: float = setting(
@@ -113,6 +118,7 @@ class Failures(Settings):
             or self.kills_per_s
             or self.idle_cut_s
             or self.pgbouncer_restart_s
+            or self.deploy_s
         )
 
     def marks(self, duration_s: float) -> Iterator[Mark]:
@@ -120,6 +126,7 @@ class Failures(Settings):
         spans = (
             (self.restart_at_s, self.restart_s, "restart"),
             (self.pgbouncer_restart_at_s, self.pgbouncer_restart_s, "PgBouncer restart"),
+            (self.deploy_at_s, self.deploy_s, "deploy"),
             (self.slow_at_s, self.slow_s, f"{self.slow_factor:g} times slower"),
             (self.delay_at_s, self.delay_s, "slow network"),
         )
@@ -129,7 +136,7 @@ class Failures(Settings):
 
     def begins(self) -> Iterator[tuple[str, float]]:
         """Yield when each failure that happens begins, with the name of that setting."""
-        for name in ("restart", "pgbouncer_restart", "slow", "delay"):
+        for name in ("restart", "pgbouncer_restart", "deploy", "slow", "delay"):
             if getattr(self, f"{name}_s"):
                 yield f"{name}_at_s", getattr(self, f"{name}_at_s")
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.agenda import Agenda, Call
@@ -53,11 +54,16 @@ class Faults:
         self._agenda = agenda
         self._cores = cores
         self._worlds: list[LossyWorld] = []
+        # The worlds that requests go to, by pool, and what makes another: set by who made them.
+        self.pools: list[LossyWorld] = []
+        self.another: Callable[[int], LossyWorld] | None = None
         self.bouncer = _bouncer_of(scenario, agenda, cores, slots, self._is_down)
         if failures.restart_s:
             agenda.call(self._restart, failures.restart_at_s)
         if failures.pgbouncer_restart_s and self.bouncer is not None:
             agenda.call(self._restart_front, failures.pgbouncer_restart_at_s)
+        if failures.deploy_s:
+            agenda.call(self._deploy, failures.deploy_at_s)
         if failures.slow_s:
             agenda.call(self._pace, failures.slow_at_s, 1.0 / failures.slow_factor)
             agenda.call(self._pace, failures.slow_at_s + failures.slow_s, 1.0)
@@ -106,6 +112,27 @@ class Faults:
     def _restart_front(self, _: Call) -> None:
         for world in self._worlds:
             world.lose_all()
+
+    def _deploy(self, _: Call) -> None:
+        if self.another is None:
+            return
+        for number in range(len(self.pools)):
+            made = self.another(number)
+            made.on_ready = partial(self._take_over, number, made)
+            made.logic.create(self._agenda.now)
+
+    def _take_over(self, number: int, made: "LossyWorld", ok: bool) -> None:
+        """Send requests to the new pool if it could be made; else the old one stays."""
+        old = self.pools[number]
+        if ok and old is not made:
+            made.succeed(old)
+            self.pools[number] = made
+            failures = self._failures
+            at_s = max(self._agenda.now, failures.deploy_at_s + failures.deploy_s)
+            self._agenda.call(self._retire, at_s, old)
+
+    def _retire(self, event: Call) -> None:
+        event.payload.retire()
 
     def _pace(self, event: Call) -> None:
         self._cores.pace(event.payload, self._agenda.now)

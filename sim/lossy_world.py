@@ -50,6 +50,8 @@ class LossyWorld(LaggedWorld):
         self._cancelled: set[int] = set()
         self._begins, self._answers = (self._begin,), (self._answer,)
         self._finishes = (self._finish,)
+        self._is_retired = False
+        self.on_ready: Callable[[bool], None] | None = None
         self.ask = self._come
         self.finished = self._finished
         self._bouncer = faults.bouncer
@@ -73,6 +75,14 @@ class LossyWorld(LaggedWorld):
                 self._end(link)
                 self._refused.add(link.row)
                 self._hear_later(self._connected, Opening(self, link.slot, link.row))
+
+    def succeed(self, old: "LossyWorld") -> None:
+        """Take over from the pool of an older version."""
+
+    def retire(self) -> None:
+        """End the worker: its connections are closed, and it opens no more."""
+        self._is_retired = True
+        self.lose_all()
 
     def hang_up(self, link: Link) -> None:
         """Let the server drop a connection, whatever it is doing; its client hears of it later."""
@@ -131,7 +141,7 @@ class LossyWorld(LaggedWorld):
     def open(self, slot: Slot, round_trips: int) -> None:
         """Start connecting, unless the server is down: then fail after a round trip."""
         now = self._agenda._now
-        if not self.faults.refuses(now):
+        if not (self._is_retired or self.faults.refuses(now)):
             super().open(slot, round_trips)
             has_slot = slot.link not in self._refused
             self._links[slot.link] = Link(slot, self, now, has_slot=has_slot)
@@ -141,6 +151,11 @@ class LossyWorld(LaggedWorld):
         self._refused.add(slot.link)
         at_s = now + max(self._rtt_s, REFUSAL_S_MIN)
         self._agenda.call(self._connected, at_s, Opening(self, slot, slot.link))
+
+    def ready(self, ok: bool) -> None:
+        """Tell who waits for the pool to be made."""
+        if self.on_ready is not None:
+            self.on_ready(ok)
 
     def opened(self, slot: Slot, link: int) -> None:
         """Tell the pool that a connect succeeded or was refused, unless it was given up."""

@@ -272,3 +272,33 @@ def test_a_retry_budget_lets_it_recover_and_so_does_not_asking_again() -> None:
         answered, asked_per_s = served_late(retries, budget)
         assert answered > 0.99
         assert asked_per_s < 1.2 * 250
+
+
+# ---- a deploy: old and new workers at once -------------------------------------------------------
+
+FIVE = "kind=asyncpg&workers=5&max_size=12&min_size=12&deploy_s=2"
+
+
+def test_a_deploy_with_room_for_both_versions_goes_unnoticed() -> None:
+    story = drill(f"{FIVE}&max_connections=130")
+    assert story.causes[Cause.STILL_OPEN] == 60
+    assert story.causes[Cause.DEAD] == 60
+    assert set(story.outcomes) == {Outcome.OK}
+
+
+def test_a_deploy_beyond_max_connections_stops_half_way_and_the_old_version_goes_on() -> None:
+    """Of 97, 60 are taken: three of five new pools can be made, the others give up."""
+    story = drill(FIVE)
+    assert story.causes[Cause.OPEN_FAILED] > 0
+    assert set(story.outcomes) == {Outcome.OK}
+    assert story.causes[Cause.STILL_OPEN] == 60
+
+
+def test_a_lazy_pool_is_deployed_and_refused_later() -> None:
+    """SQLAlchemy connects when asked: requests of the new version find no room."""
+    story = drill(
+        "workers=5&pool_size=12&max_overflow=0&warm_connections=12&max_connections=70&deploy_s=2"
+    )
+    assert story.outcomes[Outcome.CONNECT_REFUSED] > 0
+    assert story.failed_s.min() >= FROM_S
+    assert story.failed_s.max() < UNTIL_S
