@@ -8,7 +8,7 @@ docs/decisions/0002-orders-are-calls.md for what it buys.
 """
 
 from collections.abc import Callable
-from heapq import heappush
+from heapq import heappop, heappush
 from typing import Any
 
 import simpy
@@ -33,19 +33,38 @@ class Call:
 class Agenda(simpy.Environment):
     """A SimPy environment to which light events are added at absolute times (seconds).
 
-    Hot paths read `_now` instead of `now`: the property costs a call.
+    Hot paths read `_now` instead of `now`: the property costs a call. `push` adds an event
+    whose `callbacks` are set; equal times keep the order of pushing.
     """
 
-    def push(self, event: Any, at_s: float) -> None:  # noqa: ANN401
-        """Add an event whose `callbacks` are set. Equal times keep the order of pushing."""
-        heappush(self._queue, (at_s, _NORMAL, next(self._eid), event))  # type: ignore[misc]
+    def __init__(self, initial_time: float = 0.0) -> None:
+        """Start at that time with nothing to do."""
+        super().__init__(initial_time)
+        queue: Any = self._queue
+        number = self._eid.__next__
+
+        def push(event: Any, at_s: float) -> None:  # noqa: ANN401
+            heappush(queue, (at_s, _NORMAL, number(), event))
+
+        self.push = push
 
     def call(self, callback: Callable[[Any], None], at_s: float, payload: Any = None) -> None:  # noqa: ANN401
         """Add a new event for one callback."""
-        event: Any = Call(callback, payload)
-        heappush(self._queue, (at_s, _NORMAL, next(self._eid), event))  # type: ignore[misc]
+        self.push(Call(callback, payload), at_s)
+
+    def play(self) -> None:
+        """Do what is due until nothing is left, or `stop`: SimPy's `run` and `step` in one."""
+        queue: Any = self._queue
+        try:
+            while queue:
+                self._now, _, _, event = heappop(queue)
+                stage, event.callbacks = event.callbacks, None
+                for callback in stage:
+                    callback(event)
+        except StopSimulation:
+            return
 
     @staticmethod
     def stop() -> None:
-        """End `run` from within a callback."""
+        """End `play` or `run` from within a callback."""
         raise StopSimulation(None)

@@ -193,7 +193,7 @@ class Run:
 
     def _finish(self) -> Trace:
         if not self.is_over:
-            self.agenda.run()
+            self.agenda.play()
         calls = None if self._clients is None else self._clients.calls()
         if self._outstanding and not self._truncated:
             self._truncated = self._unserved()

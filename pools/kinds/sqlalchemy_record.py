@@ -43,6 +43,10 @@ class Doing(Enum):
     ROLL_BACK = 8
 
 
+# As in pools.protocol: looking it up in the class takes time.
+_NOTHING = Doing.NOTHING
+
+
 class Record(Slot):
     """SQLAlchemy's connection record: outlives the connections it carries.
 
@@ -80,6 +84,7 @@ class RecordLogic:
         self._waiters = Waiters(world)
         self._surplus = surplus
         self._recycle_s = recycle_s
+        self._recycles = recycle_s > -1.0
         self._pre_ping = pre_ping
         self._invalidated_s = -_NEVER
         self._initialised = False
@@ -257,10 +262,11 @@ class RecordLogic:
     def _checkout(self, request: Request, record: Record, now: float) -> None:
         request.slot = record
         record.request = request
-        age_s = now - record.started_s
         if record.link < 0:
             self._connect(record, now)
-        elif -1.0 < self._recycle_s < age_s or self._invalidated_s > record.started_s:
+        elif record.started_s < self._invalidated_s or (
+            self._recycles and now - record.started_s > self._recycle_s
+        ):
             request.stage = OPENING
             record.doing = Doing.REPLACE
             self._world.exchange(record, Step.CLOSE, CLOSE_ROUND_TRIPS, CLOSE_TIMEOUT_S)
@@ -284,7 +290,7 @@ class RecordLogic:
 
     def _grant(self, record: Record) -> None:
         record.fresh = False
-        record.doing = Doing.NOTHING
+        record.doing = _NOTHING
         request = record.request
         if request is not None:
             request.stage = HOLDING

@@ -54,22 +54,28 @@ class Tables(NamedTuple):
 
 
 def tables_for(scenario: Scenario, demand: Demand, factor: int) -> Tables:
-    """Return tables for a run. Memory that is not used costs nothing."""
+    """Return tables for a run: `factor` times what it probably needs."""
     count, pools = len(demand.hold_s), scenario.fleet.pools
+    guess = factor * (2 * count if _always_opens(scenario.pool) else count // 4)
     held = pools * (scenario.warm_connections + getattr(scenario.pool, "max_size", 0))
     made = Tables(
         run=_run_row(scenario),
         requests=_request_rows(demand),
-        links=np.empty(factor * (2 * count + held + 1), LINK),
-        slots=np.empty(factor * (2 * count + held + 1), SLOT),
+        links=np.empty(guess + factor * (held + 64), LINK),
+        slots=np.empty(guess + factor * (held + 64), SLOT),
         pools=_pool_rows(pools),
-        events=np.empty(factor * (2 * count + held + 8 * pools + 64), EVENT),
-        jobs=np.empty(factor * (2 * count + 1), EVENT),
-        speeds=_speed_rows(factor * (2 * count + 2)),
+        events=np.empty(guess + factor * (held + 8 * pools + 64), EVENT),
+        jobs=np.empty(guess + 64, EVENT),
+        speeds=_speed_rows(guess + 65),
         thinks=demand.thinks_s,
     )
     made.introduce()
     return made
+
+
+def _always_opens(pool: Pool) -> bool:
+    """Whether each request connects, so that there are as many connections as requests."""
+    return pool.capacity is None or getattr(pool, "force_close", False)
 
 
 def _request_rows(demand: Demand) -> NDArray[np.void]:

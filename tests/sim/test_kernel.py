@@ -13,6 +13,8 @@ from tests.sim.kernels import covered_scenarios, differing
 from tests.sim.small import small_scenarios
 from tests.sim.traces import to_the_last_bit
 
+# The first to run compiles: 10 s of CPU, minutes on a machine that is busy.
+pytestmark = pytest.mark.timeout(900)
 # Heavy enough for every queue to form; the random scenarios are small.
 LOADED = (
     "kind=asyncpg&max_size=8&min_size=4&acquire_timeout=0.1&max_queries=50&max_connections=20",
