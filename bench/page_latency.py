@@ -19,7 +19,7 @@ from tests.browser.acts import settle, slider, visit
 from tests.browser.serving import running_application, running_browser
 
 SEEDS = (11, 12, 13)
-_ARM = """() => {
+ARM = """() => {
   let begun = 0;
   window.__drawn = [];
   addEventListener('keydown', () => { begun = performance.now(); window.__drawn = []; }, true);
@@ -56,7 +56,7 @@ def measure(browser: Browser, address: str, presses: int) -> dict[str, list[floa
     for seed in SEEDS:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         visit(page, f"{address}/?seed={seed}")
-        page.evaluate(_ARM)
+        page.evaluate(ARM)
         first, whole = press(page, "ArrowRight", presses)
         found["first"] += first
         found["whole"] += whole

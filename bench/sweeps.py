@@ -12,7 +12,7 @@ import time
 
 from playwright.sync_api import Browser, Page, expect
 
-from bench.page_latency import press
+from bench.page_latency import ARM, press
 from sim.query import parse
 from sim.sweep.axis import default_axes
 from sim.sweep.grid import Grid
@@ -23,16 +23,6 @@ from tests.browser.serving import running_application, running_browser
 from ui.panels.sweep import STAGES
 
 SWEEPERS = 10
-_DRAWN = """() => {
-  let begun = 0;
-  window.__drawn = [];
-  addEventListener('keydown', () => { begun = performance.now(); window.__drawn = []; }, true);
-  for (const [number, chart] of document.querySelectorAll('.poolwise-chart').entries())
-    chart.on('plotly_afterplot', () => {
-      const start = begun;
-      requestAnimationFrame(() => window.__drawn.push([number, performance.now() - start]));
-    });
-}"""
 
 
 def heat_map(executor: Processes, seed: int) -> tuple[float, float, float]:
@@ -64,7 +54,7 @@ def sweeping_page(browser: Browser, address: str, number: int) -> Page:
 
 def presses(page: Page, count: int) -> list[float]:
     """Return how long each press takes to the first chart, in ms."""
-    page.evaluate(_DRAWN)
+    page.evaluate(ARM)
     first, _ = press(page, "ArrowRight", count)
     return first
 
