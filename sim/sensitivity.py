@@ -7,7 +7,7 @@ replications. Source: Glasserman and Yao, Management Science 38 (1992), for why 
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +71,11 @@ def ranked(
     only: Collection[str] | None = None,
 ) -> list[Sensitivity]:
     """Return the sensitivities to all settings that matter, the strongest first."""
-    found = list(sensitivities(scenario, tick, play, only))
+    return ranked_of(sensitivities(scenario, tick, play, only))
+
+
+def ranked_of(found: Iterable[Sensitivity]) -> list[Sensitivity]:
+    """Return those that are more than chance, the strongest first."""
     return sorted((one for one in found if one.is_sure), key=_strength, reverse=True)
 
 

@@ -25,6 +25,7 @@ from ui.panels.live import live
 from ui.panels.preset import preset
 from ui.panels.recording import recorded, say_empty
 from ui.panels.review import review
+from ui.panels.sensitivity import sensitivity
 from ui.panels.share import share
 from ui.panels.sweep import sweep
 
@@ -95,6 +96,7 @@ def main() -> None:
         compare.comparison(run)
         see(run, answer.result)
         if not is_recorded:  # what these play is drawn from the address
+            sensitivity(run)
             sweep(chosen)
             library(run)
         live(run)
