@@ -136,7 +136,8 @@ def test_a_question_that_fails_says_why() -> None:
 
 
 def test_a_server_that_is_busy_says_so() -> None:
-    asked = [worker.start(parse("kind=sqlalchemy-null&rate=50")) for _ in range(worker.AT_ONCE_MAX)]
+    long = parse("kind=sqlalchemy-null&rate=50&duration_s=600&replications=1")
+    asked = [worker.start(long) for _ in range(worker.AT_ONCE_MAX)]
     try:
         page = opened(**QUICK)
         press(page, "library-ask")
