@@ -10,6 +10,7 @@ from pools.setting import InvalidSettings, Value, settings_of
 from pools.trace import Trace
 from sim.engine import simulate
 from sim.failures import Failures
+from sim.faults import AFTER_S
 from sim.pooler import Pooler
 from sim.scenario import Scenario
 from tests.pools.schedules import small_pools
@@ -135,3 +136,8 @@ def simulate_small(scenario: Scenario, replication: int = 0) -> Trace:
     """Simulate with the same bound on requests, for users who fail and ask again at once."""
     with mock.patch("sim.engine.REQUESTS_MAX", REQUESTS_MAX * scenario.replications):
         return simulate(scenario, replication)
+
+
+def ends_in_time(trace: Trace) -> bool:
+    """Whether all is over before the world that can lose connections stops waiting."""
+    return not any(at_s >= AFTER_S for at_s in (*trace.returned_s, *trace.released_s))

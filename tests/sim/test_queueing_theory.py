@@ -77,6 +77,13 @@ def holds(estimate: Estimate, exact: float, family: int, coarsest: float = math.
     assert half <= coarsest * exact, f"+- {half:.2g} proves nothing about {exact:.6g}"
 
 
+def may_be_withheld(found: Estimate, percentile: float, rho: float) -> bool:
+    """Whether a busy queue was too short a run for a p99, which is then not given."""
+    if found.value is None:
+        assert (percentile, rho) >= (99, 0.9)
+    return found.value is None
+
+
 @EVERY_POINT
 def test_the_mean_wait_is_that_of_erlang_c(kind: str, capacity: int, rho: float) -> None:
     exact = wait_s_mean(rho * capacity / HOLD_S, HOLD_S, capacity)
@@ -93,8 +100,9 @@ def test_high_percentiles_of_the_wait_are_those_of_m_m_c(
         assert capacity in (3, 50), "these points are only taken together with the others"
         return
     exact = wait_s_percentile(rho * capacity / HOLD_S, HOLD_S, capacity, percentile)
-    waits = queue(kind, capacity, rho).wait_s
-    holds(getattr(waits, f"p{percentile}"), exact, FAMILY)
+    found = getattr(queue(kind, capacity, rho).wait_s, f"p{percentile}")
+    if not may_be_withheld(found, percentile, rho):
+        holds(found, exact, FAMILY)
 
 
 @pytest.mark.parametrize(("what", "tolerance"), [("mean", 0.05), ("p95", 0.05), ("p99", 0.08)])
@@ -113,9 +121,12 @@ def test_over_all_points_there_is_no_bias(what: str, tolerance: float) -> None:
         )
         if exact:
             found = getattr(queue(kind, capacity, rho).wait_s, what)
+            if what == "p99" and may_be_withheld(found, 99, rho):
+                continue
             errors.append(found.value / exact - 1.0)
             spreads.append(standard_error(found) / exact)
             weights.append(requests_at(rho) * (1.0 - rho) ** 2)
+    assert len(errors) >= FAMILY / 3
     bias = float(np.average(errors, weights=weights))
     error = float(np.linalg.norm(np.multiply(weights, spreads))) / sum(weights)
     print(f"{what}: relative error {bias:+.4f}, standard error {error:.4f}, {len(errors)} points")
