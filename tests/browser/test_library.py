@@ -9,6 +9,8 @@ from tests.browser.acts import chart, drawn, settle, slider, visit
 from tests.browser.serving import Application
 
 QUICK = "kind=asyncpg&duration_s=10&warm_up_s=1&rate=300&replications=2"
+# Long enough for its progress to be seen.
+SEEN = "kind=asyncpg&duration_s=40&warm_up_s=1&rate=300&replications=2"
 LONG = "kind=sqlalchemy-null&duration_s=60&rate=50&replications=2"
 END_MS = 90_000
 GONE_S_MAX = 30.0
@@ -31,7 +33,7 @@ def askers(server: psutil.Process) -> list[psutil.Process]:
 def test_asking_shows_progress_then_agreement_and_lays_the_library_over_the_simulation(
     page: Page, base: str
 ) -> None:
-    visit(page, f"{base}/?{QUICK}")
+    visit(page, f"{base}/?{SEEN}")
     ask(page)
     panel = panel_of(page)
     expect(panel.get_by_role("progressbar")).to_be_visible()
