@@ -216,7 +216,7 @@ def test_requirements_cover_what_the_code_imports(kind: str, target: str) -> Non
 @given(scenarios())
 def test_timeouts_never_cut_work_that_the_simulation_lets_finish(scenario: Scenario) -> None:
     made = timeouts(scenario)
-    hold_s = scenario.workload.hold_s_mean
+    hold_s = scenario.workload.held_s_mean
     if scenario.pool.serves == "database":
         assert made.statement_s >= 10 * hold_s
         assert made.connect_s >= 3 * (scenario.server.connect_s + 5 * scenario.server.rtt_s)
