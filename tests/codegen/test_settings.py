@@ -104,7 +104,7 @@ def test_pod_is_given_time_for_everything_that_shutdown_does(scenario: Scenario)
     [one] = pod["containers"]
     [grace_s] = [int(word.partition("=")[2]) for word in one["command"] if "graceful" in word]
     pause_s = int(one["lifecycle"]["preStop"]["exec"]["command"][1])
-    drain_s = max(30, 10 * scenario.workload.hold_s_mean)
+    drain_s = max(30, 10 * scenario.workload.held_s_mean)
     assert pod["terminationGracePeriodSeconds"] >= pause_s + grace_s + drain_s + 10
     probe = one["readinessProbe"]
     assert 1 < probe["timeoutSeconds"] <= probe["periodSeconds"]
