@@ -17,7 +17,7 @@ from sim.scenario import Fleet, Scenario, Server, Workload
 
 DURATION_S_MAX = 10.0
 WARM_UP_SHARE_MAX = 0.25
-RATE_PER_S_MAX = 200.0
+RATE_PER_S_MIN, RATE_PER_S_MAX = 0.1, 200.0
 PATTERNS = ("steady", "spike")
 HOLD_S_MEAN_MAX = 0.5
 HOLD_S_MAX = 5.0
@@ -231,6 +231,9 @@ def _rate(scenario: Scenario, pool: Pool, hold_s: float, notes: list[str]) -> fl
     if pool.capacity is None:
         within = OFFERED_LOAD_MAX / (hold_s + CONNECT_S)
         rate = _cap(rate, round(within, 1), "Without a pool limit, rate", "/s", notes)
+    if not rate and load.pattern != "spike":
+        rate = RATE_PER_S_MIN
+        notes.append(f"Rate 0 /s is raised to {rate:g} /s: a check needs requests.")
     return rate
 
 
