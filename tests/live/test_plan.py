@@ -56,7 +56,7 @@ def test_a_changed_pool_or_rate_is_always_said(scenario: Scenario) -> None:
     if after.rate_per_s != before.rate_per_s:
         assert "ate " in said
     if after.hold_s_mean != before.hold_s_mean:
-        assert "Mean hold" in said
+        assert "Mean hold" in said or "as long as those on average" in said
     if planned.scenario.duration_s != scenario.duration_s:
         assert "Duration" in said
 
