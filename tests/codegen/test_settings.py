@@ -9,7 +9,7 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from pools.codegen import GeneratedCode, Options, generate
-from pools.kinds import KINDS
+from pools.kinds import KINDS, Pool
 from sim.query import parse
 from sim.scenario import Scenario
 from tests.codegen.support import examples, module_for, modules_with
@@ -46,6 +46,14 @@ def compose(scenario: Scenario, options: Options | None = None) -> dict[str, Any
     return made
 
 
+def _plain(pool: Pool) -> Scenario:
+    """Return the defaults of a pool's kind, written with the parameters that the pool has."""
+    if getattr(pool, "force_close", False):
+        return parse("kind=aiohttp&force_close=true")
+    version = getattr(pool, "version", "")
+    return parse(f"kind={pool.name}" + (f"&version={version}" if version else ""))
+
+
 def container(manifest: dict[str, Any]) -> dict[str, Any]:
     [found] = manifest["spec"]["template"]["spec"]["containers"]
     made: dict[str, Any] = found
@@ -55,9 +63,7 @@ def container(manifest: dict[str, Any]) -> dict[str, Any]:
 @examples(30)
 @given(scenarios())
 def test_variables_say_what_the_settings_say_by_themselves(scenario: Scenario) -> None:
-    plain = Scenario(pool=KINDS[scenario.pool.name]())
-    if getattr(scenario.pool, "force_close", False):
-        plain = parse("kind=aiohttp&force_close=true")
+    plain = _plain(scenario.pool)
     env = container(kubernetes(scenario))["env"]
     by_kubernetes = {one["name"]: one["value"] for one in env if "value" in one}
     [service, *_] = compose(scenario)["services"].values()
