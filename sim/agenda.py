@@ -15,7 +15,7 @@ import simpy
 from simpy.core import StopSimulation
 
 Stage = tuple[Callable[[Any], None], ...]
-_NORMAL = 1
+_NORMAL, _LAST = 1, 2
 
 
 class Call:
@@ -51,6 +51,10 @@ class Agenda(simpy.Environment):
     def call(self, callback: Callable[[Any], None], at_s: float, payload: Any = None) -> None:  # noqa: ANN401
         """Add a new event for one callback."""
         self.push(Call(callback, payload), at_s)
+
+    def call_last(self, callback: Callable[[Any], None], at_s: float, payload: Any = None) -> None:  # noqa: ANN401
+        """Add a new event that comes after all else that is due at its time."""
+        heappush(self._queue, (at_s, _LAST, next(self._eid), Call(callback, payload)))  # type: ignore[misc]  # light
 
     def play(self) -> None:
         """Do what is due until nothing is left, or `stop`: SimPy's `run` and `step` in one."""

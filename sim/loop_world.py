@@ -28,12 +28,16 @@ class LaggedWorld(PoolWorld):
         if self._entry_s:
             self.ask = self._enter
 
+    def next_turn_s(self, now: float) -> float:
+        """Return when a task that is ready now runs: after the handover lag."""
+        return now + self._handover_s
+
     def wake(self, request: AnyVisit) -> None:
         """Let the waiter continue after the handover lag."""
         if not self._handover_s:
             super().wake(request)
             return
-        self._wake_at(request, self._agenda._now + self._handover_s)
+        self._wake_at(request, self.next_turn_s(self._agenda._now))
 
     def _wake_at(self, request: AnyVisit, at_s: float) -> None:
         # Not the request's own event: it may be granted a connection in the meantime.
@@ -62,10 +66,13 @@ class LoopWorld(LaggedWorld):
         self._ends = (super()._use_ends,)
         self.ask = self._come
 
+    def next_turn_s(self, now: float) -> float:
+        """Return when a task that is ready now runs: loop free, and the handover lag after that."""
+        return self._loop.free_at(now) + self._handover_s
+
     def wake(self, request: AnyVisit) -> None:
-        """Let the waiter continue when the loop is free, and the handover lag after that."""
-        at_s = self._loop.free_at(self._agenda._now) + self._handover_s
-        self._wake_at(request, at_s)
+        """Let the waiter continue in its next turn."""
+        self._wake_at(request, self.next_turn_s(self._agenda._now))
 
     def grant(self, request: AnyVisit, slot: Slot) -> None:
         """Let the request use the connection, after a turn of the loop."""

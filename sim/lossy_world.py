@@ -219,10 +219,14 @@ class LossyWorld(LaggedWorld):
         is_cancelled = request.row in self._cancelled
         super().reject(request, request.fate if is_cancelled else outcome)
 
+    def next_turn_s(self, now: float) -> float:
+        """Return when a task that is ready now runs: loop free, and the handover lag after that."""
+        return (self._loop.free_at(now) if self._has_loop else now) + self._handover_s
+
     def wake(self, request: AnyVisit) -> None:
-        """Let the waiter continue when the loop is free, and the handover lag after that."""
+        """Let the waiter continue in its next turn."""
         if self._has_loop:
-            self._wake_at(request, self._loop.free_at(self._agenda._now) + self._handover_s)
+            self._wake_at(request, self.next_turn_s(self._agenda._now))
         else:
             super().wake(request)
 

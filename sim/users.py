@@ -39,14 +39,17 @@ class Users:
         """Let the user think, unless the day is over.
 
         Who does not think asks again before the waiter that the release woke, or after it, as
-        the library has it.
+        the library has it. After it means after all that are woken in the same instant: a caller
+        that came between two of them would take the connection meant for the second.
         """
         agenda, think_s = self._run.agenda, next(self._thinks)
-        at_s = agenda._now + think_s
-        if at_s >= self._until_s or self._run.is_full():
+        now = agenda._now
+        if now + think_s >= self._until_s or self._run.is_full():
             self._leave()
-        elif think_s or self._hops:
-            agenda.call(self._asks, at_s, user)
+        elif think_s:
+            agenda.call(self._asks, now + think_s, user)
+        elif self._hops:
+            agenda.call_last(self._asks, self._world_of(user).next_turn_s(now), user)
         else:
             self._ask(user)
 
@@ -61,7 +64,10 @@ class Users:
                 run.agenda.stop()
             return
         host = int(self._host_rng.integers(self._hosts)) if self._hosts > 1 else 0
-        self._begin(run.worlds[user % len(run.worlds)], host, user)
+        self._begin(self._world_of(user), host, user)
+
+    def _world_of(self, user: int) -> Any:  # noqa: ANN401  a PoolWorld or a ClientWorld
+        return self._run.worlds[user % len(self._run.worlds)]
 
     def _leave(self) -> None:
         self._count -= 1

@@ -194,6 +194,10 @@ class PoolWorld:
             request.callbacks = self._wakes
             agenda.push(request, agenda._now)
 
+    def next_turn_s(self, now: float) -> float:
+        """Return when a task that is ready now runs: a waiter just woken, or who woke it."""
+        return now
+
     def alarm(self, request: AnyVisit, at_s: float) -> None:
         """Set a deadline. Deadlines mostly come in order: then one event serves them all."""
         alarms = self._alarms

@@ -10,6 +10,8 @@ from sim.kernel.tables import entry_at
 
 _WHOM_BITS = 26
 WHOM_MAX = 1 << _WHOM_BITS
+# Beyond all that are counted in a run.
+_LAST = 1 << 30
 
 # To a request; to the server, a pool, a user, a slot; to a connection.
 USE_ENDS, ANSWERED, SENDS, ACQUIRES, ENDS, WOKEN_NOW = range(6)
@@ -46,6 +48,14 @@ def push(s: State, what: int, whom: int, at_s: float) -> None:
         return
     s.events = count + 1
     sift_up(s.events_at, count, at_s, take_id(s) | (what << _WHOM_BITS) | whom)
+
+
+@compiled
+def push_last(s: State, what: int, whom: int, at_s: float) -> None:
+    """Add an event that comes after all else at its time (Agenda.call_last)."""
+    s.next_id |= _LAST
+    push(s, what, whom, at_s)
+    s.next_id &= ~_LAST
 
 
 @compiled

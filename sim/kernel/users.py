@@ -1,9 +1,9 @@
 """The users of a closed loop, as sim.engine's _Users: think, ask, wait for the answer."""
 
-from sim.kernel.agenda import ASKS, push
+from sim.kernel.agenda import ASKS, push, push_last
 from sim.kernel.compiled import compiled
 from sim.kernel.state import State
-from sim.kernel.tables import number_at
+from sim.kernel.tables import number_at, pool_at
 
 
 @compiled
@@ -20,11 +20,21 @@ def user_ended(s: State, user: int) -> None:
     at_s = s.now + think_s
     if at_s >= s.until_s or s.asks_left <= 0:
         leave(s)
-    elif think_s != 0.0 or s.hops:
+    elif think_s != 0.0:
         push(s, ASKS, user, at_s)
+    elif s.hops:
+        push_last(s, ASKS, user, next_turn_s(s, user % s.pools))
     else:
         # Whoever was told last asks first: nothing else happens in between.
         s.asks_now = user
+
+
+@compiled
+def next_turn_s(s: State, number: int) -> float:
+    """Return when a task of a pool that is ready now runs (next_turn_s of each world)."""
+    if s.has_loop:
+        return max(s.now, pool_at(s, number).loop_free_s) + s.handover_s
+    return s.now + s.handover_s
 
 
 @compiled

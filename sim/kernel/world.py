@@ -27,7 +27,7 @@ from sim.kernel.state import (
 )
 from sim.kernel.stations import CONNECTS, enter, take_slot
 from sim.kernel.tables import link_at, pool_at, request_at, slot_at
-from sim.kernel.users import end_if_over, user_ended
+from sim.kernel.users import end_if_over, next_turn_s, user_ended
 
 
 @compiled
@@ -183,11 +183,8 @@ def _ended(s: State, row: int) -> None:
 @compiled
 def wake(s: State, row: int) -> None:
     """Let the waiter continue after what is already due (wake of each world)."""
-    if s.has_loop:
-        free_s = pool_at(s, request_at(s, row).pool).loop_free_s
-        push(s, WOKEN_NOW, row, max(s.now, free_s) + s.handover_s)
-    elif s.handover_s:
-        push(s, WOKEN_NOW, row, s.now + s.handover_s)
+    if s.has_loop or s.handover_s:
+        push(s, WOKEN_NOW, row, next_turn_s(s, request_at(s, row).pool))
     elif s.may_run_on and first_s(s) > s.now:
         s.may_run_on = 0
         s.runs_on = row

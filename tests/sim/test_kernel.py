@@ -23,6 +23,8 @@ LOADED = (
     "kind=asyncpg&version=0.31&users=60&think_ms=20&max_inactive_connection_lifetime=0.05",
     "pool_size=4&max_overflow=4&pool_timeout=0.2&pool_pre_ping=1&pool_recycle=2&workers=2&cores=3",
     "kind=sqlalchemy-null&max_connections=20&connect_cpu_ms=2",
+    "kind=asyncpg&max_size=4&min_size=4&pattern=looping&users=30&hold_distribution=constant",
+    "pool_size=4&max_overflow=1&pattern=looping&users=30&workers=2&handover_ms=0.05&loop_cpu_ms=1",
     "workers=3&loop_cpu_ms=2&handover_ms=0.05&entry_ms=0.1&contention=0.1&serial=0.01",
 )
 

@@ -3,10 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import pools.twin.play
-from pools.trace import Outcome
+from pools.trace import Outcome, Trace
 from pools.twin.__main__ import agreement, main
 from pools.twin.agree import first_difference, identical_requests
 from pools.twin.ask import ask, without_prelude
@@ -42,6 +44,37 @@ def test_every_request_goes_the_same_way(query: str) -> None:
     report = ask(parse(f"{query}&{SMALL}"))
     assert report.requests > 10
     assert report.identical_requests == report.requests
+
+
+LOOPING = "pattern=looping&users=12&hold_ms=20&hold_cv=0&cpu_fraction=0&duration_s=2"
+
+
+@pytest.mark.parametrize("lags", ["", "handover_ms=0.05", "cancel_share=1e-9"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "kind=asyncpg&min_size=4&max_size=4",
+        "pool_size=4&max_overflow=0",
+        "kind=psycopg&min_size=4&max_size=4",
+        "kind=aiohttp&limit=4",
+    ],
+)
+def test_looping_users_take_turns_as_the_librarys_do(pool: str, lags: str) -> None:
+    """Equal holds end in one instant, and all who are woken by that go before who asks again.
+
+    Within 2 ms: the worker's lags, which virtual time does not have.
+    """
+    query = f"{pool}&{LOOPING}&warm_up_s=0&replications=1"
+    library, ours = ask(parse(query)).trace, simulate(parse(f"{query}&{lags}"))
+    for percentile in (5, 25, 50, 75, 95):
+        theirs_s = np.percentile(_waits_s(library), percentile)
+        assert np.percentile(_waits_s(ours), percentile) == pytest.approx(theirs_s, abs=2e-3)
+
+
+def _waits_s(trace: Trace) -> NDArray[np.float64]:
+    """Return the waits of those who got a connection, the first ones left out."""
+    wait_s = (np.asarray(trace.granted_s) - np.asarray(trace.asked_s))[12:]
+    return wait_s[~np.isnan(wait_s)]
 
 
 @pytest.mark.parametrize(
