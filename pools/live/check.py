@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pools.live import problems
+from pools.live.deadline import ENDED_AFTER_S, Deadline
 from pools.live.diagnose.activity import Activity
 from pools.live.order import order_for, order_for_own, order_to_diagnose, order_to_look, spawn
 from pools.live.plan import DURATION_S_MAX, SET_UP_S, Plan, plan
@@ -28,7 +29,6 @@ from pools.live.slots import Slots
 from pools.live.target import AnyTarget, BuiltIn, Own, OwnPostgres
 from sim.scenario import Scenario
 
-KILL_AFTER_DEADLINE_S = 2.0
 GONE_S = 5.0
 READ_BYTES = 65_536
 LOAD_WEIGHT = 8
@@ -70,7 +70,7 @@ class LiveCheck:
         planned: Plan | None,
         steps: Sequence[str],
         child: "subprocess.Popen[bytes]",
-        deadline_s: float,
+        deadline: Deadline,
         at_end: Callable[[], None],
     ) -> None:
         """Follow a child process that has its order; use `start` instead."""
@@ -83,8 +83,8 @@ class LiveCheck:
         self.activity: Activity | None = None
         self._child = child
         self._at_end = at_end
-        self.deadline_s = deadline_s
-        self._kill_at = time.monotonic() + deadline_s + KILL_AFTER_DEADLINE_S
+        self.deadline_s = deadline.after_s
+        self._kill_at = deadline.kill_at_s
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="live-check", daemon=True)
         self._thread.start()
@@ -120,7 +120,7 @@ class LiveCheck:
         """Read messages until the child and the server's keeper have closed the pipe."""
         try:
             self._read_all()
-            self._finish("failed", problem=problems.ended(self._status()))
+            self._finish("failed", problem=self._unsaid(self._status()))
         except Exception as error:  # noqa: BLE001  a thread has nobody to raise to
             self._finish("failed", problem=problems.explain(error, "load"))
         finally:
@@ -132,10 +132,16 @@ class LiveCheck:
             self._child.wait()
             self._at_end()
 
+    def _unsaid(self, status: int | None) -> Problem:
+        """Say why a child ended without a word; its own alarm is the deadline's."""
+        if status == -signal.SIGALRM:
+            return problems.deadline(self.deadline_s)
+        return problems.ended(status)
+
     def _status(self) -> int | None:
         """Return how the child ended; it has closed its pipe, so that is a matter of moments."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._child.wait(KILL_AFTER_DEADLINE_S)
+            return self._child.wait(ENDED_AFTER_S)
         return None
 
     def _read_all(self) -> None:
@@ -296,10 +302,11 @@ def _spawned(
     checks_most: int,
 ) -> LiveCheck:
     """Take a slot, start the child, give the slot back when all is over."""
+    deadline = Deadline(deadline_s)
     SLOTS.take(session, checks_most)
     try:
-        child = spawn(order())
-        return LiveCheck(planned, steps, child, deadline_s, lambda: SLOTS.give_back(session))
+        child = spawn(order() | deadline.in_order)
+        return LiveCheck(planned, steps, child, deadline, lambda: SLOTS.give_back(session))
     except BaseException:
         SLOTS.give_back(session)
         raise

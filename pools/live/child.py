@@ -13,6 +13,8 @@ import sys
 import threading
 from typing import Any
 
+from pools.live.deadline import be_killed_at
+
 MEMORY_BYTES = 768 * 1024**2
 FILES = 256
 LAST = {"done", "problem"}
@@ -21,6 +23,7 @@ LAST = {"done", "problem"}
 def main() -> None:
     """Read the order, limit this process, watch the parent, run the check."""
     order = json.loads(sys.stdin.readline())
+    be_killed_at(order["kill_at_s"])
     answers = _take_over_stdout()
     limit(cpu_s=int(order["deadline_s"]))
     threading.Thread(target=_end_with_parent, daemon=True).start()

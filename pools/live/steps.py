@@ -75,11 +75,11 @@ class Steps:
 
     async def run(self) -> None:
         """Run all steps; end with one message that holds the result or the problem."""
-        deadline_s = self.order["deadline_s"]
-        total = asyncio.timeout(deadline_s)
+        ends_at_s = self.order["ends_at_s"]
+        total = asyncio.timeout_at(ends_at_s)
         # What ignores being cancelled, or hangs in closing, is not waited for.
-        last = asyncio.get_running_loop().call_later(
-            deadline_s + CLEAN_UP_S, lambda: self.fail(self.too_late())
+        last = asyncio.get_running_loop().call_at(
+            ends_at_s + CLEAN_UP_S, lambda: self.fail(self.too_late())
         )
         try:
             async with total:

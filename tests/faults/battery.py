@@ -139,7 +139,7 @@ def table(seen: Sequence[Seen], wall_s: float) -> str:
 
 
 def _summary(seen: Sequence[Seen], wall_s: float) -> Iterator[str]:
-    over = [one.wall_s - one.case.deadline_s for one in seen]
+    late = sorted(one.late_s for one in seen)
     walls, gone = [one.wall_s for one in seen], [one.gone_s for one in seen]
     yield (
         f"{len(seen)} runs of {len({one.case.fault for one in seen})} kinds in {wall_s:.0f} s,"
@@ -150,13 +150,23 @@ def _summary(seen: Sequence[Seen], wall_s: float) -> Iterator[str]:
         f" {_count(seen, 'ended after')} past the deadline + 2 s."
     )
     if len(seen) > 1:
-        stalled_s = max(one.stalled_s for one in seen)
         yield (
             f"Wall p50 {quantiles(walls)[1]:.1f}, p95 {quantiles(walls, n=20)[18]:.1f}, max"
-            f" {max(walls):.1f} s; at most {max(over):.2f} s past the deadline (this machine"
-            f" stalled up to {stalled_s:.2f} s); gone after p95 {quantiles(gone, n=20)[18]:.2f},"
-            f" max {max(gone):.2f} s."
+            f" {max(walls):.1f} s; gone after p95 {quantiles(gone, n=20)[18]:.2f}, max"
+            f" {max(gone):.2f} s."
         )
+        yield (
+            f"Past the deadline, as the witness saw it: {_spread(late)}; the caller knew at most"
+            f" {max(one.told_s - one.wall_s for one in seen):.2f} s later; the machine stood still"
+            f" for up to {max(one.stalled_s for one in seen):.2f} s."
+        )
+
+
+def _spread(late: Sequence[float]) -> str:
+    """Say how many processes were gone by when; `late` is in order."""
+    bounds = (0.0, 0.5, 1.0, 1.5, 1.6, 1.75, 2.0)
+    by = ", ".join(f"{sum(one <= most for one in late)} by {most:g} s" for most in bounds)
+    return f"{by}, last {late[-1]:.2f} s of {len(late)}"
 
 
 def _count(seen: Sequence[Seen], word: str) -> int:

@@ -5,7 +5,9 @@
 
 import asyncio
 import random
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -15,7 +17,8 @@ from tests.faults.battery import PASSWORD, run, table
 from tests.faults.cluster import DATABASE, ROLE, cluster
 from tests.faults.kinds import DATABASE_CLIENTS, HTTP_CLIENTS, KINDS
 from tests.faults.proxy import HOST, FaultProxy
-from tests.faults.trial import case_of, sockets_to, spellings
+from tests.faults.trial import Seen, case_of, sockets_to, spellings
+from tests.faults.witness import witness
 
 pytestmark = [
     pytest.mark.server,
@@ -60,6 +63,31 @@ async def test_the_observers_see_a_connection_and_see_it_go() -> None:
             await asyncio.sleep(0.01)
         assert sockets_to(proxy.port, set()) == len(server.backends()) == 0
         await proxy.close()
+
+
+def test_the_witness_sees_when_a_process_ended_though_nobody_asks_until_later() -> None:
+    with witness() as observer, subprocess.Popen(["sleep", "60"]) as one:
+        observer.watch(one.pid, time.monotonic())
+        time.sleep(0.1)
+        before_s = time.monotonic()
+        one.kill()
+        one.wait()
+        time.sleep(0.5)
+        asked_s = time.monotonic()
+        end = observer.end_of(one.pid)
+        assert before_s <= end.ended_s < asked_s
+        observer.watch(one.pid, asked_s)
+        assert observer.end_of(one.pid).ended_s >= asked_s  # no such process any more
+
+
+def test_a_run_that_ends_late_is_a_complaint_unless_the_machine_stood_still() -> None:
+    case = case_of(SEED, 0)
+    for over_s, stalled_s, late in ((1.9, 0.0, False), (2.1, 0.0, True), (2.1, 0.2, False)):
+        seen = Seen(case, wall_s=case.deadline_s + over_s, stalled_s=stalled_s)
+        seen.told_s = seen.wall_s
+        assert [word.startswith("ended after") for word in seen.too_late()] == [True] * late
+    seen = Seen(case, wall_s=1.0, told_s=case.deadline_s + 4.0)
+    assert [word.startswith("said") for word in seen.too_late()] == [True]
 
 
 def test_a_secret_is_looked_for_in_every_spelling() -> None:
