@@ -4,10 +4,9 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from sim.agenda import Agenda, Call
+from sim.agenda import Call
 from sim.link import Link, Use
-from sim.pooler import Pooler
-from sim.stations import Cores, Slots
+from sim.world import Shared
 
 LOGIN_RETRY_S = 15.0
 
@@ -32,21 +31,15 @@ class Bouncer:
     middle is closed. When the server is down, logins fail and are tried again after 15 s.
     """
 
-    def __init__(
-        self,
-        pooler: Pooler,
-        agenda: Agenda,
-        cores: Cores,
-        slots: Slots,
-        login_s: tuple[float, float],
-        is_down: Callable[[float], bool],
-    ) -> None:
-        """Start with no server connection; `login_s` is what one waits for and computes."""
+    def __init__(self, shared: Shared, is_down: Callable[[float], bool]) -> None:
+        """Start with no server connection."""
+        pooler = shared.scenario.pooler
         self.keeps = pooler.pool_mode == "session"
         self._size = pooler.default_pool_size
         self._timeout_s = pooler.query_wait_timeout or math.inf
-        self._agenda, self._cores, self._slots = agenda, cores, slots
-        self._connect_s, self._connect_cpu_s = login_s
+        self._agenda, self._cores, self._slots = shared.agenda, shared.cores, shared.slots
+        self._logins_s = shared.connects_s
+        self._login_cpu_s = shared.scenario.server.connect_cpu_s
         self._is_down = is_down
         self._idle = self._open = self._epoch = 0
         self._retry_s = -math.inf
@@ -116,14 +109,14 @@ class Bouncer:
             return
         self._open += 1
         login = _Login(self, self._epoch)
-        self._agenda.call(self._logged_in, now + self._connect_s, login)
+        self._agenda.call(self._logged_in, now + next(self._logins_s), login)
 
     def _try_again(self, _: Call) -> None:
         self._grow()
 
     def _logged_in(self, event: Call) -> None:
-        if self._connect_cpu_s:
-            self._cores.enter(event.payload, self._connect_cpu_s, self._agenda.now)
+        if self._login_cpu_s:
+            self._cores.enter(event.payload, self._login_cpu_s, self._agenda.now)
         else:
             event.payload.computed()
 

@@ -8,8 +8,9 @@ One `Run` holds what the pools share (server slots, cores, the record); one `Poo
 world of one worker's pool. A request is its own event: it is re-armed from step to step.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import methodcaller
 from typing import Any
 
@@ -20,7 +21,7 @@ from sim.record import Record
 from sim.scenario import REQUESTS_MAX, Scenario
 from sim.stations import Cores, Slots
 from sim.users import Users
-from sim.workload import Arrivals, Streams, draw, endless_holds
+from sim.workload import Arrivals, Streams, draw, endless_connects, endless_holds
 from sim.world import PoolWorld, Shared, Visit
 from sim.worlds import worlds_of
 
@@ -34,13 +35,15 @@ def simulate(
     replication: int = 0,
     arrivals: Arrivals | None = None,
     tick: Callable[[], None] | None = None,
+    connects_s: Sequence[float] | None = None,
 ) -> Trace:
     """Run one replication and return its trace.
 
     `arrivals` replays given requests (recorded, or those of a live check) instead of drawing
-    them. `tick` is called now and then; it may raise to cancel.
+    them, `connects_s` how long the server took for each connect, in turn. `tick` is
+    called now and then; it may raise to cancel.
     """
-    run = Run(scenario, replication, tick)
+    run = Run(scenario, replication, tick, connects_s)
     if scenario.workload.is_closed and arrivals is None:
         return run.serve_users()
     return run.serve(draw(scenario, replication) if arrivals is None else arrivals)
@@ -50,7 +53,11 @@ class Run:
     """One replication: pools, server, and the requests that come."""
 
     def __init__(
-        self, scenario: Scenario, replication: int, tick: Callable[[], None] | None = None
+        self,
+        scenario: Scenario,
+        replication: int,
+        tick: Callable[[], None] | None = None,
+        connects_s: Iterable[float] | None = None,
     ) -> None:
         """Set the stage."""
         self.scenario = scenario
@@ -60,7 +67,9 @@ class Run:
         cores = Cores(self.agenda, scenario.server.capacity, methodcaller("computed"))
         self.slots = Slots(_free_slots(scenario))
         ended = self.ended if scenario.is_plain else self._checked_out
-        shared = Shared(scenario, self.agenda, self.record, self.slots, cores, ended)
+        drawn_s = endless_connects(scenario.server, self.streams.connects)
+        connects_s = drawn_s if connects_s is None else itertools.cycle(connects_s)
+        shared = Shared(scenario, self.agenda, self.record, self.slots, cores, ended, connects_s)
         self.worlds: Sequence[Any] = worlds_of(shared, replication, self.streams)
         self._clients = None if scenario.is_plain else Clients(self)
         self._tick = tick

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim.agenda import Agenda, Call
+from sim.agenda import Call
 from sim.bouncer import Bouncer
 from sim.scenario import Scenario
-from sim.stations import Cores, Slots
+from sim.world import Shared
 
 if TYPE_CHECKING:
     from sim.link import Link
@@ -21,17 +21,8 @@ def kills_of(scenario: Scenario, replication: int) -> Iterator[tuple[float, int]
     return scenario.failures.kills(scenario.duration_s, dice)
 
 
-def _bouncer_of(
-    scenario: Scenario,
-    agenda: Agenda,
-    cores: Cores,
-    slots: Slots,
-    is_down: Callable[[float], bool],
-) -> Bouncer | None:
-    if not scenario.has_pooler:
-        return None
-    login_s = (scenario.server.connect_s, scenario.server.connect_cpu_s)
-    return Bouncer(scenario.pooler, agenda, cores, slots, login_s, is_down)
+def _bouncer_of(shared: Shared, is_down: Callable[[float], bool]) -> Bouncer | None:
+    return Bouncer(shared, is_down) if shared.scenario.has_pooler else None
 
 
 # A pool's own timers may go on for ever; who has waited this long after the last request asked
@@ -45,10 +36,9 @@ class Faults:
     `live` are the connections that the server has, in the order in which they were opened.
     """
 
-    def __init__(
-        self, scenario: Scenario, replication: int, agenda: Agenda, cores: Cores, slots: Slots
-    ) -> None:
+    def __init__(self, shared: Shared, replication: int) -> None:
         """Set a timer for everything that will go wrong."""
+        scenario, agenda, cores = shared.scenario, shared.agenda, shared.cores
         self.live: dict[Link, None] = {}
         self._failures = failures = scenario.failures
         self._agenda = agenda
@@ -57,7 +47,7 @@ class Faults:
         # The worlds that requests go to, by pool, and what makes another: set by who made them.
         self.pools: list[LossyWorld] = []
         self.another: Callable[[int], LossyWorld] | None = None
-        self.bouncer = _bouncer_of(scenario, agenda, cores, slots, self._is_down)
+        self.bouncer = _bouncer_of(shared, self._is_down)
         if failures.restart_s:
             agenda.call(self._restart, failures.restart_at_s)
         if failures.pgbouncer_restart_s and self.bouncer is not None:

@@ -7,6 +7,7 @@ What follows is the library's: logic is told `lost`, `broke`, `interrupted`, `gi
 a conversation failed. A use is an event of its own here, since it may end before its time.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Collection
@@ -56,7 +57,7 @@ class LossyWorld(LaggedWorld):
         self.finished = self._finished
         self._bouncer = faults.bouncer
         if self._bouncer is not None:  # whose own clients connect at no cost
-            self._connect_s = self._connect_cpu_s = 0.0
+            self._connects_s, self._connect_cpu_s = itertools.repeat(0.0), 0.0
         faults.watch(self)
 
     @property

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from sim.faults import kills_of
 from sim.scenario import Scenario
 from sim.script import GRAIN_S, Ask, Costs, Kill, Loop, Outage, Script, Use, exact
-from sim.workload import Arrivals, Streams, draw, endless_holds, endless_thinks
+from sim.workload import (
+    Arrivals,
+    Streams,
+    draw,
+    endless_connects,
+    endless_holds,
+    endless_thinks,
+)
 
 JITTER_S = 1e-6
 STEP_S = 2.0**-20
@@ -21,6 +28,7 @@ TURNS = 64
 TURNS_MAX = 200_000
 AFTER_S = 3_600.0
 CONNECTIONS_MAX = 1_000
+CONNECTS = 97
 
 
 def script_of(
@@ -43,7 +51,9 @@ class _Writer:
         server = scenario.server
         self._latency_s = exact(max(server.rtt_s / 2.0, LATENCY_S_MIN))
         self._rtt_s = 2.0 * self._latency_s
-        self._open_s = exact(15.0 * self._rtt_s + server.connect_s + JITTER_S)
+        connects_s = endless_connects(server, Streams(scenario.seed, replication).connects)
+        self._connects_s = [exact(next(connects_s)) for _ in range(CONNECTS)]
+        self._open_s = exact(15.0 * self._rtt_s + max(self._connects_s) + JITTER_S)
 
     def write(self, requests_max: int | None) -> Script:
         scenario = self._scenario
@@ -69,8 +79,8 @@ class _Writer:
             slots = max(0, scenario.server.slots - scenario.fleet.other_connections)
         return Costs(
             latency_s=self._latency_s,
-            connect_s=exact(scenario.server.connect_s),
-            connect_jitter_s=tuple(self._jitter() for _ in range(97)),
+            connect_s=0.0,
+            connect_jitter_s=tuple(each_s + self._jitter() for each_s in self._connects_s),
             slots=slots,
             cores=scenario.server.cores,
         )

@@ -4,6 +4,8 @@ Stream k of replication r is SeedSequence([seed, r]).spawn(...)[k]: a change of 
 leaves arrivals and holds as they were (common random numbers).
 """
 
+import itertools
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.backend import Server
+from sim.holds import by_mean
 from sim.patterns import PATTERNS
 from sim.scenario import Scenario, Workload
 
@@ -33,11 +37,12 @@ class Streams:
 
     def __init__(self, seed: int, replication: int) -> None:
         """Derive all streams from the seed and the number of the replication."""
-        children = np.random.SeedSequence([seed, replication]).spawn(14)
+        children = np.random.SeedSequence([seed, replication]).spawn(15)
         made = [np.random.Generator(np.random.PCG64(child)) for child in children]
         self.arrivals, self.holds, self.pools, self.hosts, self.thinks, self._logic = made[:6]
         self.states, self.kinds, self.more_holds, self.awaits = made[6:10]
-        self.cancels, self.cancel_times, self.leaks, self.jitter = made[10:]
+        self.cancels, self.cancel_times, self.leaks, self.jitter = made[10:14]
+        self.connects = made[14]
 
     def logic(self) -> random.Random:
         """Return the stream for a pool's own random choices."""
@@ -61,6 +66,15 @@ def draw(scenario: Scenario, replication: int = 0) -> Arrivals:
 def endless_holds(load: Workload, rng: np.random.Generator) -> Iterator[float]:
     """Yield holds for ever, drawn in blocks."""
     drawn = load.holds
+    while True:
+        yield from drawn.draw(_CHUNK, rng).tolist()
+
+
+def endless_connects(server: Server, rng: np.random.Generator) -> Iterator[float]:
+    """Yield the server's own time to open a connection for ever."""
+    if not (server.connect_cv and server.connect_s):
+        yield from itertools.repeat(server.connect_s)
+    drawn = by_mean("lognormal", server.connect_s, server.connect_cv, math.inf)
     while True:
         yield from drawn.draw(_CHUNK, rng).tolist()
 

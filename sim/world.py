@@ -3,7 +3,7 @@
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -64,7 +64,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all pools of a run share, and what to call when a caller has its answer."""
+    """What all pools of a run share, and what to call when a caller has its answer.
+
+    `connects_s` is how long the server takes for each connect, in order, without round trips.
+    """
 
     scenario: Scenario
     agenda: Agenda
@@ -72,6 +75,7 @@ class Shared:
     slots: Slots
     cores: Cores
     ended: Callable[[Visit], None]
+    connects_s: Iterator[float]
 
 
 class PoolWorld:
@@ -91,7 +95,7 @@ class PoolWorld:
         self._ended = shared.ended
         self.finished: Callable[[AnyVisit], None] = shared.ended
         self._rtt_s = scenario.server.rtt_s
-        self._connect_s = scenario.server.connect_s
+        self._connects_s = shared.connects_s
         self._connect_cpu_s = scenario.server.connect_cpu_s
         trips_s = scenario.pool.use_round_trips * scenario.server.rtt_s
         self._use_s = trips_s + scenario.worker.overhead_s
@@ -114,7 +118,7 @@ class PoolWorld:
         slot.link = self._record.open(now, NAN, self.number)
         if not self._slots.take():
             self._refused.add(slot.link)
-        at_s = now + round_trips * self._rtt_s + self._connect_s
+        at_s = now + round_trips * self._rtt_s + next(self._connects_s)
         self._agenda.call(self._connected, at_s, Opening(self, slot, slot.link))
 
     def adopt(self, slot: Slot) -> bool:

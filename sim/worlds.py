@@ -17,7 +17,7 @@ def worlds_of(shared: Shared, replication: int, streams: Streams) -> Sequence[Po
     scenario = shared.scenario
     numbers = range(scenario.fleet.pools)
     if scenario.loses_connections or not scenario.is_plain:
-        faults = Faults(scenario, replication, shared.agenda, shared.cores, shared.slots)
+        faults = Faults(shared, replication)
         if scenario.has_pooler:  # the server's slots are the pooler's, the clients have its own
             shared = replace(shared, slots=Slots(scenario.pooler.max_client_conn))
         lossy = LossyWorld if scenario.is_plain else ClientWorld

@@ -1,8 +1,10 @@
 """Judges the simulation by a recorded run of a real pool: replayed, and as foretold.
 
 *Replayed*: every request starts when it really started, and holds as long as it really held;
-the lags around the pool are those of a calibration run. What is left is the model of the pool.
-*Foretold*: the scheduled starts, the holds as asked for, and the calibration's constants.
+the n-th connect takes as long as the n-th did; the lags around the pool are those of a
+calibration run. What is left is the model of the pool.
+*Foretold*: the scheduled starts, the holds as asked for, connects drawn with the mean and spread
+of those measured, and the calibration's constants.
 *Independent*: as foretold, with arrivals and holds of their own, many times over: the interval
 in which 95 % of them lie should hold the measured value 95 times in 100.
 """
@@ -62,11 +64,14 @@ class Columns:
     asked_hold_s: Array
     connection: NDArray[np.int64]
     closed: NDArray[np.bool_]
+    connects_s: Array
 
     @classmethod
     def of(cls, run: Run) -> "Columns":
         """Take a run apart."""
         trace, scheduled_s = run.trace, np.asarray(run.trace.asked_s)
+        opening_s = np.asarray(trace.opening_s)
+        connects_s = (np.asarray(trace.opened_s) - opening_s)[opening_s > 0.0]
         connection, returned_s = np.asarray(trace.connection), np.asarray(trace.returned_s)
         return cls(
             scheduled_s,
@@ -77,6 +82,7 @@ class Columns:
             draw(run.case.scenario).hold_s,
             connection,
             (np.asarray(trace.closed_s)[connection] <= returned_s) & (connection >= 0),
+            connects_s[~np.isnan(connects_s)],
         )
 
     @property
@@ -99,6 +105,14 @@ class Columns:
         took_s = (self.returned_s - self.kept_until_s)[self.closed]
         return float(np.nanmean(took_s)) if len(took_s) else 0.0
 
+    def rtt_s(self, trips: int) -> float:
+        """Return what stands for a round trip, of which a connect has that many.
+
+        The time to close a connection is one, as far as every connect has room for it; holds
+        were measured as a whole.
+        """
+        return min([self.close_s, *(self.connects_s / trips).tolist()])
+
 
 def replayed(run: Run, constants: Lags) -> Trace:
     """Simulate the starts and holds that really were; waits count from the schedule."""
@@ -110,7 +124,10 @@ def replayed(run: Run, constants: Lags) -> Trace:
     order = np.argsort(columns.started_s, kind="stable")
     added_s = scenario.hold_s_mean - scenario.workload.hold_s_mean
     hold_s = np.maximum(np.where(unknown, guess_s, held_s) - added_s, 0.0)[order]
-    trace = simulate(scenario, arrivals=_arrivals(columns.started_s[order], hold_s))
+    arrivals = _arrivals(columns.started_s[order], hold_s)
+    trips_s = CONNECT_ROUND_TRIPS[scenario.pool.serves] * scenario.server.rtt_s
+    connects_s = (columns.connects_s - trips_s).tolist()
+    trace = simulate(scenario, arrivals=arrivals, connects_s=connects_s or None)
     return replace(trace, asked_s=array("d", columns.scheduled_s[order].tolist()))
 
 
@@ -181,18 +198,15 @@ def _around(constants: Lags) -> Worker:
 
 
 def _scenario(run: Run, columns: Columns, worker: Worker) -> Scenario:
-    """Return the scenario of a run with a worker's costs; connects and closes as they were.
-
-    The time to close a connection stands for the round trip, as far as a connect has room for
-    its own: a close is one round trip, and holds were measured as a whole.
-    """
-    trace, scenario = run.trace, run.case.scenario
-    took_s = np.asarray(trace.opened_s) - np.asarray(trace.opening_s)
-    during = took_s[np.asarray(trace.opening_s) > 0.0]
-    connect_s = float(np.nanmean(during)) if len(during) else 0.0
+    """Return the scenario of a run with a worker's costs; connects and closes as they were."""
+    scenario = run.case.scenario
     trips = CONNECT_ROUND_TRIPS[scenario.pool.serves]
-    rtt_s = min(columns.close_s, connect_s / trips)
-    server = replace(scenario.server, rtt_s=rtt_s, connect_s=connect_s - trips * rtt_s)
+    rtt_s, mean_s, spread_s = columns.rtt_s(trips), 0.0, 0.0
+    if len(columns.connects_s):
+        mean_s, spread_s = float(columns.connects_s.mean()), float(columns.connects_s.std())
+    connect_s = mean_s - trips * rtt_s
+    cv = spread_s / connect_s if connect_s else 0.0
+    server = replace(scenario.server, rtt_s=rtt_s, connect_s=connect_s, connect_cv=cv)
     return replace(scenario, worker=worker, server=server)
 
 

@@ -29,6 +29,7 @@ SCENARIOS = {
     "warm": "rate=100&warm_connections=4&connect_ms=50",
     "users": "users=20&think_ms=0&hold_cv=0",
     "null": "kind=sqlalchemy-null&rate=60",
+    "connects differ": "rate=200&pool_size=2&max_overflow=8&connect_ms=20&connect_cv=0.8",
     "asyncpg": "kind=asyncpg&rate=200&max_size=4&min_size=1",
     "asyncpg timeouts": "kind=asyncpg&rate=300&max_size=2&min_size=2&acquire_timeout=0.05",
     "asyncpg warm": "kind=asyncpg&rate=100&min_size=0&warm_connections=3&connect_ms=50",
