@@ -14,8 +14,7 @@ from bench.naive import naive
 from bench.speed import SCENARIOS, run_ours
 from sim.kernel.batch import cores, summaries
 from sim.kernel.demand import Demand
-from sim.kernel.simulate import columns_of, played
-from sim.kernel.summary import summarise
+from sim.kernel.simulate import played, summed_up
 from sim.query import parse
 from sim.scenario import Scenario
 from sim.workload import Arrivals, draw
@@ -42,13 +41,13 @@ GROWTH = {
 
 def kernel(scenario: Scenario, arrivals: Arrivals) -> float:
     """Simulate by the kernel, with the numbers of a replication. Return the mean wait in s."""
-    seen = columns_of(played(scenario, 0, Demand.of(arrivals)))
-    return summarise(scenario, seen).wait_s.mean
+    return summed_up(scenario, 0, Demand.of(arrivals)).wait_s.mean
 
 
 def kernel_trace(scenario: Scenario, arrivals: Arrivals) -> float:
     """Simulate by the kernel, and look at nothing."""
-    return float(played(scenario, 0, Demand.of(arrivals)).run[0]["now"])
+    with played(scenario, 0, Demand.of(arrivals)) as tables:
+        return float(tables.run[0]["now"])
 
 
 def plain(scenario: Scenario, arrivals: Arrivals) -> float:

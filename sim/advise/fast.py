@@ -43,10 +43,10 @@ def _counted(
     draws: Draws, scenario: Scenario, window: Window, tick: Callable[[], None], number: int
 ) -> Counted:
     # Late, because numba alone takes as long to import as a page to show.
-    from sim.kernel.simulate import columns_of, played  # noqa: PLC0415
+    from sim.kernel.simulate import seen_in  # noqa: PLC0415
 
     tick()
-    return count(columns_of(played(scenario, number, draws.of(scenario, number))), window)
+    return count(seen_in(scenario, number, draws.of(scenario, number)), window)
 
 
 def _no_tick() -> None:

@@ -4,7 +4,7 @@ An event is its time and a key: the upper half counts pushes, the lower says wha
 to whom. The next arrival waits beside the heap: there is always one at most.
 """
 
-from sim.kernel.compiled import compiled
+from sim.kernel.compiled import compiled, inlined
 from sim.kernel.state import NEVER, Row, State
 from sim.kernel.tables import entry_at
 
@@ -31,7 +31,7 @@ def whom_of(key: int) -> int:
     return key & (WHOM_MAX - 1)
 
 
-@compiled
+@inlined
 def take_id(s: State) -> int:
     """Return the next number, in its place in a key (Agenda._eid)."""
     number = s.next_id
@@ -58,7 +58,7 @@ def push_last(s: State, what: int, whom: int, at_s: float) -> None:
     s.next_id &= ~_LAST
 
 
-@compiled
+@inlined
 def pop(s: State) -> int:
     """Remove the first event, set the clock to its time, return its key."""
     first = entry_at(s.events_at, 0)
@@ -76,7 +76,7 @@ def first_s(s: State) -> float:
     return min(at_s, s.next_arrival_s)
 
 
-@compiled
+@inlined
 def arrival_is_first(s: State) -> bool:
     """Whether the next arrival comes before all events."""
     if s.events == 0:
@@ -87,7 +87,7 @@ def arrival_is_first(s: State) -> bool:
     return s.next_arrival_s < first.at_s
 
 
-@compiled
+@inlined
 def sift_up(heap: int, at: int, at_s: float, key: int) -> None:
     """Put an entry into a heap of that many (heapq.heappush)."""
     while at > 0:
@@ -102,29 +102,32 @@ def sift_up(heap: int, at: int, at_s: float, key: int) -> None:
     entry_at(heap, at).key = key
 
 
-@compiled
+@inlined
 def sift_down(heap: int, count: int) -> None:
-    """Close the gap at the top with the last entry, of now that many (heapq.heappop)."""
-    at_s = entry_at(heap, count).at_s
-    key = entry_at(heap, count).key
+    """Close the gap at the top with the last entry, of now that many (heapq.heappop).
+
+    As heapq does, the gap goes to the bottom first, then the last entry up from there: which
+    child is earlier is the one thing to decide on the way, and needs no branch.
+    """
     at = 0
-    child = 1
+    child = 2
     while child < count:
-        right = child + 1
-        if right < count and is_before(entry_at(heap, right), entry_at(heap, child)):
-            child = right
+        child -= is_before(entry_at(heap, child - 1), entry_at(heap, child))
         below = entry_at(heap, child)
-        if at_s < below.at_s or (at_s == below.at_s and key < below.key):
-            break
         entry_at(heap, at).at_s = below.at_s
         entry_at(heap, at).key = below.key
         at = child
-        child = 2 * at + 1
-    entry_at(heap, at).at_s = at_s
-    entry_at(heap, at).key = key
+        child = 2 * at + 2
+    if child == count:
+        below = entry_at(heap, child - 1)
+        entry_at(heap, at).at_s = below.at_s
+        entry_at(heap, at).key = below.key
+        at = child - 1
+    last = entry_at(heap, count)
+    sift_up(heap, at, last.at_s, last.key)
 
 
-@compiled
-def is_before(one: Row, other: Row) -> bool:
-    """Compare two entries of a heap."""
-    return one.at_s < other.at_s or (one.at_s == other.at_s and one.key < other.key)
+@inlined
+def is_before(one: Row, other: Row) -> int:
+    """Compare two entries of a heap: 1 or 0."""
+    return (one.at_s < other.at_s) | ((one.at_s == other.at_s) & (one.key < other.key))

@@ -109,7 +109,6 @@ def summary(pair: Pair, draws: Draws, stopped: Event) -> Summary:
         trace = simulate(scenario, replication, tick=tick)
         return summarise(scenario, Columns.of(trace), why_not)
     # Late, because numba alone takes as long to import as a page to show.
-    from sim.kernel.simulate import columns_of, played  # noqa: PLC0415
+    from sim.kernel.simulate import summed_up  # noqa: PLC0415
 
-    demand = draws.of(scenario, replication)
-    return summarise(scenario, columns_of(played(scenario, replication, demand)))
+    return summed_up(scenario, replication, draws.of(scenario, replication))

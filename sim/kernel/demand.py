@@ -15,7 +15,10 @@ _ROWS_MIN = 1024
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Requests in the order in which they come. Of users, only holds and pauses are drawn."""
+    """Requests in the order in which they come. Of users, only holds and pauses are drawn.
+
+    The kernel reads the columns where they lie: without gaps.
+    """
 
     asked_s: Array
     hold_s: Array
@@ -25,7 +28,13 @@ class Demand:
     @classmethod
     def of(cls, arrivals: Arrivals) -> "Demand":
         """Return given requests."""
-        return cls(arrivals.asked_s, arrivals.hold_s, arrivals.pool, np.empty(0))
+        asked_s, hold_s = arrivals.asked_s, arrivals.hold_s
+        return cls(
+            np.ascontiguousarray(asked_s, np.float64),
+            np.ascontiguousarray(hold_s, np.float64),
+            np.ascontiguousarray(arrivals.pool, np.int64),
+            np.empty(0),
+        )
 
 
 def draw_demand(scenario: Scenario, replication: int, factor: int = 1) -> Demand:
@@ -37,9 +46,9 @@ def draw_demand(scenario: Scenario, replication: int, factor: int = 1) -> Demand
     wanted = factor * (int(1.2 * scenario.requests_expected) + load.users + _ROWS_MIN)
     count = min(most, wanted)
     return Demand(
-        asked_s=np.full(count, np.nan),
+        asked_s=np.empty(0),
         hold_s=np.fromiter(islice(endless_holds(load, streams.holds), count), float, count),
-        pool=np.zeros(count, np.int64),
+        pool=np.empty(0, np.int64),
         thinks_s=np.fromiter(
             islice(endless_thinks(load, streams.thinks), count + load.users),
             float,

@@ -26,7 +26,7 @@ from sim.kernel.agenda import (
     what_of,
     whom_of,
 )
-from sim.kernel.compiled import compiled, entry
+from sim.kernel.compiled import compiled, entry, inlined
 from sim.kernel.logic import (
     acquire,
     exchanged,
@@ -39,7 +39,7 @@ from sim.kernel.logic import (
 )
 from sim.kernel.state import NAN, NEVER, NEW, NONE, UNFINISHED, State
 from sim.kernel.stations import CONNECTS, computed, ring, ring_again
-from sim.kernel.tables import link_at, request_at, slot_at
+from sim.kernel.tables import count_at, link_at, number_at, request_at, slot_at
 from sim.kernel.users import may_ask, start_users
 from sim.kernel.world import (
     comes_later,
@@ -77,21 +77,21 @@ def play(state: State, warm: int) -> None:
 @compiled
 def _expect_arrival(s: State) -> None:
     if s.asked < s.requests_max:
-        s.next_arrival_s = request_at(s, s.asked).asked_s
+        s.next_arrival_s = number_at(s.asks_at, s.asked).value
         s.next_arrival_key = take_id(s)
     else:
         s.next_arrival_s = NEVER
         s.expects_more = 0
 
 
-@compiled
+@inlined
 def _arrive(s: State) -> None:
     """Put the next request to its pool (Run._feed)."""
     row = s.asked
     s.now = s.next_arrival_s
     s.asked = row + 1
     _expect_arrival(s)
-    _come(s, row)
+    _come(s, row, count_at(s.owners_at, row).value, NONE)
 
 
 @compiled
@@ -106,18 +106,17 @@ def _ask(s: State) -> None:
         s.is_full = s.is_over = 1
         return
     s.asked = row + 1
-    request = request_at(s, row)
-    request.asked_s = s.now
-    request.pool = user % s.pools
-    request.user = user
-    _come(s, row)
+    _come(s, row, user % s.pools, user)
 
 
 @compiled
-def _come(s: State, row: int) -> None:
+def _come(s: State, row: int, pool: int, user: int) -> None:
     """Begin a request (Visit, PoolWorld.ask)."""
     s.outstanding += 1
     request = request_at(s, row)
+    request.asked_s = s.now
+    request.pool = pool
+    request.user = user
     request.granted_s = request.released_s = request.returned_s = NAN
     request.outcome = UNFINISHED
     request.connection = request.slot = NONE
@@ -128,7 +127,7 @@ def _come(s: State, row: int) -> None:
         acquire(s, row)
 
 
-@compiled
+@inlined
 def _happen(s: State, key: int) -> None:
     """Do what is due, as the callbacks of the engine do."""
     what = what_of(key)
@@ -147,7 +146,7 @@ def _happen(s: State, key: int) -> None:
         _go_off(s, what, whom)
 
 
-@compiled
+@inlined
 def _happen_to_request(s: State, what: int, row: int) -> None:
     if what == USE_ENDS:
         if s.has_loop:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
 from pools.trace import Cause
 from sim.kernel.demand import Demand
+from sim.kernel.room import Room
 from sim.kernel.state import (
     AIOHTTP,
     ASYNCPG,
@@ -41,6 +42,9 @@ class Tables(NamedTuple):
     events: NDArray[np.void]
     jobs: NDArray[np.void]
     speeds: NDArray[np.void]
+    asks: NDArray[np.float64]
+    holds: NDArray[np.float64]
+    owners: NDArray[np.int64]
     thinks: NDArray[np.float64]
 
     def introduce(self) -> None:
@@ -53,22 +57,26 @@ class Tables(NamedTuple):
         row["pools"] = len(self.pools)
 
 
-def tables_for(scenario: Scenario, demand: Demand, factor: int) -> Tables:
-    """Return tables for a run: `factor` times what it probably needs."""
+def tables_for(scenario: Scenario, demand: Demand, room: Room, factor: int) -> Tables:
+    """Return tables for a run, in that room: `factor` times what it probably needs."""
     count, pools = len(demand.hold_s), scenario.fleet.pools
     guess = factor * (2 * count if _always_opens(scenario.pool) else count // 4)
     held = pools * (scenario.warm_connections + getattr(scenario.pool, "max_size", 0))
     made = Tables(
         run=_run_row(scenario),
-        requests=_request_rows(demand),
-        links=np.empty(guess + factor * (held + 64), LINK),
-        slots=np.empty(guess + factor * (held + 64), SLOT),
+        requests=room.table("requests", count, REQUEST),
+        links=room.table("links", guess + factor * (held + 64), LINK),
+        slots=room.table("slots", guess + factor * (held + 64), SLOT),
         pools=_pool_rows(pools),
-        events=np.empty(guess + factor * (held + 8 * pools + 64), EVENT),
-        jobs=np.empty(guess + 64, EVENT),
-        speeds=_speed_rows(guess + 65),
+        events=room.table("events", guess + factor * (held + 8 * pools + 64), EVENT),
+        jobs=room.table("jobs", guess + 64, EVENT),
+        speeds=room.table("speeds", guess + 65, NUMBER),
+        asks=demand.asked_s,
+        holds=demand.hold_s,
+        owners=demand.pool,
         thinks=demand.thinks_s,
     )
+    made.speeds[0] = 0.0
     made.introduce()
     return made
 
@@ -76,20 +84,6 @@ def tables_for(scenario: Scenario, demand: Demand, factor: int) -> Tables:
 def _always_opens(pool: Pool) -> bool:
     """Whether each request connects, so that there are as many connections as requests."""
     return pool.capacity is None or getattr(pool, "force_close", False)
-
-
-def _request_rows(demand: Demand) -> NDArray[np.void]:
-    rows = np.empty(len(demand.hold_s), REQUEST)
-    rows["asked_s"], rows["hold_s"] = demand.asked_s, demand.hold_s
-    rows["pool"] = demand.pool
-    return rows
-
-
-def _speed_rows(count: int) -> NDArray[np.void]:
-    """Return room for the speeds by number of jobs. Of nobody, none."""
-    rows = np.empty(count, NUMBER)
-    rows[0] = 0.0
-    return rows
 
 
 def _pool_rows(count: int) -> NDArray[np.void]:

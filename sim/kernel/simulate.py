@@ -2,6 +2,8 @@
 
 import math
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 from pools.trace import Trace
 from sim.kernel.demand import Demand, draw_demand
 from sim.kernel.loop import play
+from sim.kernel.numbers import summary_of
+from sim.kernel.room import borrowed_room
 from sim.kernel.setup import Tables, tables_for
-from sim.kernel.summary import Columns
+from sim.kernel.summary import Columns, Summary
 from sim.scenario import Scenario
 from sim.workload import Arrivals
 
@@ -20,20 +24,39 @@ def simulate_arrays(
 ) -> Trace:
     """Run one replication of a scenario that `covers` accepts."""
     drawn = draw_demand(scenario, replication) if arrivals is None else Demand.of(arrivals)
-    return trace_of(played(scenario, replication, drawn))
+    with played(scenario, replication, drawn) as tables:
+        return trace_of(tables)
 
 
-def played(scenario: Scenario, replication: int, demand: Demand) -> Tables:
-    """Run to the end; start over with larger tables if one was too small."""
+def seen_in(scenario: Scenario, replication: int, demand: Demand) -> Columns:
+    """Run one replication and return what happened, in columns."""
+    with played(scenario, replication, demand) as tables:
+        return columns_of(tables)
+
+
+def summed_up(scenario: Scenario, replication: int, demand: Demand) -> Summary:
+    """Run one replication and return its numbers."""
+    with played(scenario, replication, demand) as tables:
+        return summary_of(scenario, tables, truncated_of(tables))
+
+
+@contextmanager
+def played(scenario: Scenario, replication: int, demand: Demand) -> Iterator[Tables]:
+    """Run to the end; start over with larger tables if one was too small.
+
+    The tables are lent: the next run takes the same memory.
+    """
     factor = 1
-    while True:
-        tables = tables_for(scenario, demand, factor)
-        play(tables.run, scenario.warm_connections)
-        if not tables.run[0]["is_full"]:
-            return tables
-        factor *= 4
-        if scenario.workload.is_closed:
-            demand = draw_demand(scenario, replication, factor)
+    with borrowed_room() as room:
+        while True:
+            tables = tables_for(scenario, demand, room, factor)
+            play(tables.run, scenario.warm_connections)
+            if not tables.run[0]["is_full"]:
+                break
+            factor *= 4
+            if scenario.workload.is_closed:
+                demand = draw_demand(scenario, replication, factor)
+        yield tables
 
 
 def columns_of(tables: Tables) -> Columns:

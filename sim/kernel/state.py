@@ -56,6 +56,9 @@ RUN = np.dtype(
         ("events_at", _I),
         ("jobs_at", _I),
         ("speeds_at", _I),
+        ("asks_at", _I),
+        ("holds_at", _I),
+        ("owners_at", _I),
         ("thinks_at", _I),
         ("thinks_max", _I),
         ("links_max", _I),
@@ -134,7 +137,6 @@ RUN = np.dtype(
 REQUEST = np.dtype(
     [
         ("asked_s", _F),
-        ("hold_s", _F),
         ("granted_s", _F),
         ("released_s", _F),
         ("returned_s", _F),
@@ -212,4 +214,17 @@ POOL = np.dtype(
     ]
 )
 NUMBER = np.dtype([("value", _F)])
+COUNT = np.dtype([("value", _I)])
 EVENT = np.dtype([("at_s", _F), ("key", _I)])
+# What is counted when a run is over.
+NUMBERS = np.dtype(
+    [
+        ("requests", _I),
+        ("waits", _I),
+        ("completed", _I),
+        ("timeouts", _I),
+        ("refused", _I),
+        ("opened", _I),
+        ("held_s", _F),
+    ]
+)

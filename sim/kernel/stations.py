@@ -3,7 +3,7 @@
 from sim.kernel.agenda import RING, USE_ENDS, push, sift_down, sift_up
 from sim.kernel.compiled import compiled
 from sim.kernel.state import NEVER, NONE, State
-from sim.kernel.tables import entry_at, number_at, request_at
+from sim.kernel.tables import entry_at, hold_of, number_at
 
 # Added to the number of a connection: the job is its connect.
 CONNECTS = 1 << 31
@@ -95,5 +95,5 @@ def _leave(s: State, now: float) -> int:
 @compiled
 def computed(s: State, row: int, now: float) -> None:
     """Go on after the server has computed (PoolWorld.computed)."""
-    rest_s = (1.0 - s.cpu) * request_at(s, row).hold_s + s.use_s
+    rest_s = (1.0 - s.cpu) * hold_of(s, row) + s.use_s
     push(s, USE_ENDS, row, now + rest_s)

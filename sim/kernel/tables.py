@@ -13,7 +13,7 @@ from numba import from_dtype, types
 from numba.extending import intrinsic
 
 from sim.kernel.compiled import compiled
-from sim.kernel.state import EVENT, LINK, NUMBER, POOL, REQUEST, SLOT, Row, State
+from sim.kernel.state import COUNT, EVENT, LINK, NUMBER, POOL, REQUEST, SLOT, Row, State
 
 
 def _table(dtype: np.dtype[np.void]) -> Callable[[int, int], Row]:
@@ -33,7 +33,7 @@ def _table(dtype: np.dtype[np.void]) -> Callable[[int, int], Row]:
 
 
 _request, _link, _slot, _pool = _table(REQUEST), _table(LINK), _table(SLOT), _table(POOL)
-entry_at, number_at = _table(EVENT), _table(NUMBER)
+entry_at, number_at, count_at = _table(EVENT), _table(NUMBER), _table(COUNT)
 
 
 @compiled
@@ -58,3 +58,9 @@ def slot_at(s: State, number: int) -> Row:
 def pool_at(s: State, number: int) -> Row:
     """Return a pool."""
     return _pool(s.pools_at, number)
+
+
+@compiled
+def hold_of(s: State, row: int) -> float:
+    """Return how long a request holds its connection, in seconds."""
+    return number_at(s.holds_at, row).value

@@ -26,7 +26,7 @@ from sim.kernel.state import (
     State,
 )
 from sim.kernel.stations import CONNECTS, enter, take_slot
-from sim.kernel.tables import link_at, pool_at, request_at, slot_at
+from sim.kernel.tables import hold_of, link_at, pool_at, request_at, slot_at
 from sim.kernel.users import end_if_over, next_turn_s, user_ended
 
 
@@ -116,11 +116,10 @@ def grant(s: State, row: int, slot: int) -> None:
 @compiled
 def serve(s: State, row: int) -> None:
     """Let the server compute, then the rest pass (PoolWorld._serve)."""
-    request = request_at(s, row)
     if s.cpu:
-        enter(s, row, s.cpu * request.hold_s, s.now)
+        enter(s, row, s.cpu * hold_of(s, row), s.now)
     else:
-        push(s, USE_ENDS, row, s.now + request.hold_s + s.use_s)
+        push(s, USE_ENDS, row, s.now + hold_of(s, row) + s.use_s)
 
 
 @compiled

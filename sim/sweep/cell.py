@@ -156,9 +156,9 @@ def _seen(scenario: Scenario, replication: int) -> Columns:
     if why_not(scenario):
         return Columns.of(simulate(scenario, replication))
     # Late, because numba alone takes as long to import as a page to show.
-    from sim.kernel.simulate import columns_of, played  # noqa: PLC0415
+    from sim.kernel.simulate import seen_in  # noqa: PLC0415
 
-    return columns_of(played(scenario, replication, _DRAWS.of(scenario, replication)))
+    return seen_in(scenario, replication, _DRAWS.of(scenario, replication))
 
 
 def _run_of(seen: Columns, start_s: float, end_s: float) -> Run:
