@@ -2,10 +2,12 @@
 
 Each widget's key is the setting's query name and it is bound to the address, so the address is
 the scenario. Values that people explore get a slider with fine steps where values are small
-and coarse ones where they are large; the rest are compact boxes.
+and coarse ones where they are large; the rest are compact boxes. What is folded away is drawn
+only when somebody looks or it is set: each control costs every press on any other a millisecond.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -38,8 +40,40 @@ _FINE = (1.0, 1.2, 1.5, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9
 _COARSE = (1.0, 2.0, 5.0)
 
 
-def kind_control() -> str:
-    """Let the user choose the pool kind."""
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What is chosen, as far as it is drawn, and what is held for the controls that follow.
+
+    `values` are in the units shown, by query name; what is not in it has its default. `addressed`
+    are the names in the address, which a step back or forward changes before any control.
+    """
+
+    known: Mapping[str, Setting]
+    values: dict[str, Value]
+    held: Mapping[str, Value]
+    addressed: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """The pool kind."""
+        return str(self.values[KIND.query])
+
+    def applying(self, names: Iterable[str]) -> list[str]:
+        """Return those of the settings that have an effect, given all the others."""
+        values = {**self.held, **self.values}
+        return [name for name in names if state.applies(name, self.kind, values)]
+
+    def has_set(self, names: Iterable[str]) -> bool:
+        """Whether one of these settings differs from its default, here or in the address."""
+        return any(
+            name in self.addressed
+            or self.held.get(name, self.known[name].default) != self.known[name].default
+            for name in names
+        )
+
+
+def kind_control() -> Choices:
+    """Let the user choose the pool kind, with which all other choices begin."""
     chosen = st.pills(
         KIND.query,
         KIND.choices,
@@ -49,47 +83,51 @@ def kind_control() -> str:
         bind="query-params",
         help=KIND.meaning,
     )
-    return str(chosen)
+    known = all_settings(str(chosen))
+    return Choices(known, {KIND.query: str(chosen)}, state.held(known), state.addressed())
 
 
-def pool_controls(kind: str, values: dict[str, Value]) -> None:
+def pool_controls(chosen: Choices) -> None:
     """Draw the pool's own settings: sliders first, then boxes."""
-    names = [made.query for made in settings_of(KINDS[kind]).values()]
+    pool = KINDS[chosen.kind]
+    names = names_of(pool)
     if not names:
-        st.caption(f"{KINDS[kind].title}: nothing to set. Every checkout opens a connection.")
-    _draw([name for name in names if name in EXPLORED], kind, values)
-    _boxes([name for name in names if name not in EXPLORED], kind, values)
+        st.caption(f"{pool.title}: nothing to set. Every checkout opens a connection.")
+    _draw([name for name in names if name in EXPLORED], chosen)
+    _boxes([name for name in names if name not in EXPLORED], chosen)
 
 
-def load_controls(kind: str, values: dict[str, Value]) -> None:
+def load_controls(chosen: Choices) -> None:
     """Draw the workload: its pattern first, because it decides what else applies."""
-    names = [made.query for made in settings_of(Workload).values()]
-    _draw(["pattern"], kind, values)
-    _draw([name for name in names if name in EXPLORED_LOAD], kind, values)
+    names = names_of(Workload)
+    _draw(["pattern"], chosen)
+    _draw([name for name in names if name in EXPLORED_LOAD], chosen)
     drawn = {"pattern", *EXPLORED_LOAD, *DETAILS}
-    _boxes([name for name in names if name not in drawn], kind, values)
-    with st.expander("Load in detail"):
-        _boxes([name for name in names if name in DETAILS], kind, values, short=_SHORT_INSIDE)
+    _boxes([name for name in names if name not in drawn], chosen)
+    _folded("Load in detail", [name for name in names if name in DETAILS], chosen)
 
 
-def other_controls(kind: str, values: dict[str, Value]) -> None:
+def other_controls(chosen: Choices) -> None:
     """Draw what is set rarely: all other parts and the run itself, folded away."""
     rare = {name: part for name, part in PARTS.items() if part not in (Workload, Goal)}
     for name, owner in (rare | {"run": Scenario}).items():
-        with st.expander(name.capitalize()):
-            names = [made.query for made in settings_of(owner).values()]
-            _boxes(names, kind, values, short=_SHORT_INSIDE)
+        _folded(name.capitalize(), names_of(owner), chosen)
 
 
-def goal_controls(kind: str, values: dict[str, Value]) -> None:
+def goal_controls(chosen: Choices) -> None:
     """Draw what is wanted of the pool: limits first, then what must be survived."""
-    known = all_settings(kind)
-    names = [made.query for made in settings_of(Goal).values()]
-    shown = [name for name in names if _applies(name, kind, values)]
+    names = chosen.applying(names_of(Goal))
+    limits = [name for name in names if chosen.known[name].kind is not bool]
     with st.grid(5, min_column_width=130, gap=("xsmall", "small")):
-        values |= {name: _number(known[name]) for name in shown if known[name].kind is not bool}
+        chosen.values.update((name, _number(chosen.known[name])) for name in limits)
     with st.container(horizontal=True):
-        values |= {name: _choice(known[name]) for name in shown if known[name].kind is bool}
+        events = [name for name in names if name not in limits]
+        chosen.values.update((name, _choice(chosen.known[name])) for name in events)
+
+
+def names_of(owner: type) -> list[str]:
+    """Return the query names of a part's settings."""
+    return [made.query for made in settings_of(owner).values()]
 
 
 def help_text(known: Setting) -> str:
@@ -128,33 +166,34 @@ def _clean(known: Setting, value: float) -> Value:
     return round(value) if known.kind is int else float(f"{value:.6g}")
 
 
-def _applies(name: str, kind: str, values: Mapping[str, Value]) -> bool:
-    """Whether a setting has an effect, given what is drawn and what others will be drawn with."""
-    return state.applies(name, kind, {**state.held(all_settings(kind)), **values})
+def _folded(title: str, names: list[str], chosen: Choices) -> None:
+    """Draw settings in an expander, if it is open or one of them is set."""
+    place = st.expander(title, key=f"{title.lower().replace(' ', '-')}-folded", on_change="rerun")
+    if place.open or chosen.has_set(names):
+        with place:
+            _boxes(names, chosen, short=_SHORT_INSIDE)
 
 
-def _boxes(names: list[str], kind: str, values: dict[str, Value], short: int = _SHORT) -> None:
+def _boxes(names: list[str], chosen: Choices, short: int = _SHORT) -> None:
     """Draw boxes in two columns, then those whose name is longer than `short`, then choices."""
-    known = all_settings(kind)
-    shown = [name for name in names if _applies(name, kind, values)]
+    known = chosen.known
+    shown = chosen.applying(names)
     numbers = [name for name in shown if known[name].kind in (int, float)]
     narrow = [name for name in numbers if len(name) <= short]
     if narrow:
         with st.grid(2, min_column_width=100, gap=("xsmall", "small")):
-            values |= {name: _number(known[name]) for name in narrow}
+            chosen.values.update((name, _number(known[name])) for name in narrow)
     for name in shown:
         if name not in numbers:
-            values[name] = _choice(known[name])
+            chosen.values[name] = _choice(known[name])
         elif name not in narrow:
-            values[name] = _number(known[name])
+            chosen.values[name] = _number(known[name])
 
 
-def _draw(names: list[str], kind: str, values: dict[str, Value]) -> None:
-    known = all_settings(kind)
-    for name in names:
-        if _applies(name, kind, values):
-            one = known[name]
-            values[name] = _slider(one) if one.kind in (int, float) else _choice(one)
+def _draw(names: list[str], chosen: Choices) -> None:
+    for name in chosen.applying(names):
+        one = chosen.known[name]
+        chosen.values[name] = _slider(one) if one.kind in (int, float) else _choice(one)
 
 
 def _slider(known: Setting) -> Value:

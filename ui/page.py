@@ -7,8 +7,7 @@ from that Scenario and its result.
 
 import streamlit as st
 
-from pools.setting import InvalidSettings, Value
-from sim.query import KIND
+from pools.setting import InvalidSettings
 from sim.recorded import Recording
 from sim.result import SimulationResult
 from sim.scenario import Scenario
@@ -35,15 +34,14 @@ def choose(goal: advice.Place) -> tuple[Scenario | InvalidSettings, Recording | 
     with st.sidebar:
         st.header("Pool", anchor=False)
         preset_place = st.container()
-        kind = controls.kind_control()
-        values: dict[str, Value] = {KIND.query: kind}
-        controls.pool_controls(kind, values)
+        choices = controls.kind_control()
+        controls.pool_controls(choices)
         st.header("Workload", anchor=False)
-        controls.load_controls(kind, values)
+        controls.load_controls(choices)
         recording_place = st.container()
-        controls.other_controls(kind, values)
-        advice.choose_goal(goal, kind, values)
-        chosen = state.scenario_or_mistakes(kind, values)
+        controls.other_controls(choices)
+        advice.choose_goal(goal, choices)
+        chosen = state.scenario_or_mistakes(choices.kind, choices.values)
         with preset_place:
             preset(chosen if isinstance(chosen, Scenario) else None)
         if isinstance(chosen, InvalidSettings):

@@ -264,6 +264,11 @@ def held(names: Iterable[str]) -> dict[str, Value]:
     return {name: st.session_state[name] for name in names if name in st.session_state}
 
 
+def addressed() -> frozenset[str]:
+    """Return the names of what the address sets."""
+    return frozenset(st.query_params)
+
+
 def scenario_or_mistakes(kind: str, values: Mapping[str, Value]) -> Scenario | InvalidSettings:
     """Build the scenario that the widgets describe, or return what does not fit together."""
     try:

@@ -90,6 +90,39 @@ def test_preset_sets_code_and_address_and_one_step_back_undoes_it(page: Page, ba
     expect(slider(page, "rate")).to_have_attribute("aria-valuetext", "90")
 
 
+def test_folded_settings_follow_the_steps_back_and_forward(page: Page, base: str) -> None:
+    visit(page, base)
+    fleet = page.get_by_text("Fleet", exact=True)
+    replicas = page.locator(".st-key-replicas input")
+    expect(replicas).to_have_count(0)
+    fleet.click()
+    replicas.fill("3")
+    replicas.press("Enter")
+    expect(page).to_have_url(f"{base}/?replicas=3")
+    settle(page)
+    fleet.click()
+    settle(page)
+    slider(page, "pool_size").press("ArrowRight")
+    expect(code(page)).to_contain_text("pool_size=6")
+    settle(page)
+    assert _parameters(page.url) == {"replicas=3", "pool_size=6"}
+    _choose_preset(page, "Defaults")
+    expect(code(page)).to_contain_text("pool_size=5")
+    settle(page)
+    assert _parameters(page.url) == set()
+    expect(replicas).to_have_count(0)
+    page.go_back()
+    expect(code(page)).to_contain_text("pool_size=6")
+    settle(page)
+    assert _parameters(page.url) == {"replicas=3", "pool_size=6"}
+    expect(replicas).to_have_value("3")
+    page.go_forward()
+    expect(code(page)).to_contain_text("pool_size=5")
+    settle(page)
+    assert _parameters(page.url) == set()
+    expect(replicas).to_have_value("1")
+
+
 def test_preset_is_one_step_in_history_however_much_it_changes(page: Page, base: str) -> None:
     visit(page, f"{base}/?rate=90")
     _choose_preset(page, "High load")

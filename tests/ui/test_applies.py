@@ -1,8 +1,9 @@
 """Which controls are drawn: those that matter, whatever is drawn before them."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from tests.ui.test_page import opened
+from tests.ui.test_page import fold, opened, said, unfolded
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,34 @@ def test_a_control_is_drawn_if_its_setting_has_an_effect(
     drawn = {box.key for box in boxes} | {group.key for group in page.button_group}
     assert shown <= drawn
     assert not hidden & drawn
+
+
+FOLDED = {"cores", "max_connections", "replicas", "hold_distribution", "await_ms", "retries"}
+
+
+def drawn_on(page: AppTest) -> set[str]:
+    boxes = [*page.number_input, *page.select_slider, *page.text_input, *page.toggle]
+    return {str(box.key) for box in [*boxes, *page.selectbox]}
+
+
+def test_what_is_folded_away_is_drawn_once_somebody_looks() -> None:
+    page = opened()
+    assert not FOLDED & drawn_on(page)
+    assert drawn_on(unfolded(page)) >= FOLDED
+
+
+def test_what_a_link_sets_is_drawn_and_counts_though_it_is_folded_away() -> None:
+    page = opened(replicas="4", max_connections="7")
+    assert page.number_input(key="replicas").value == 4
+    assert "56 more than max_connections (7)" in said(page)
+    assert "cores" in drawn_on(page), "a part is drawn as a whole"
+    assert "retries" not in drawn_on(page)
+
+
+def test_what_was_set_stays_when_it_is_folded_away_again() -> None:
+    page = unfolded(opened())
+    page.number_input(key="replicas").set_value(4).run()
+    fold(page, is_open=False)
+    page.select_slider(key="rate").set_value(90.0).run()
+    assert page.number_input(key="replicas").value == 4
+    assert "retries" not in drawn_on(page)

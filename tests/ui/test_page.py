@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from pools.kinds import KINDS
 from sim.presets import PRESETS, Preset
 from sim.query import all_settings, parse, to_query, to_values
+from sim.scenario import PARTS
 from ui.state import applies
 
 PAGE = Path(__file__).parents[2] / "ui" / "page.py"
@@ -25,6 +26,19 @@ def opened(**query: str) -> AppTest:
     page.run()
     assert not page.exception
     return page
+
+
+def unfolded(page: AppTest) -> AppTest:
+    """Open everything in the sidebar that is folded away."""
+    return fold(page, is_open=True)
+
+
+def fold(page: AppTest, *, is_open: bool) -> AppTest:
+    """Open or close everything in the sidebar that is folded away."""
+    parts = [part for part in PARTS if part not in ("workload", "goal")]
+    for title in ("load-in-detail", *parts, "run"):
+        page.session_state[f"{title}-folded"] = is_open
+    return page.run()
 
 
 def said(page: AppTest) -> str:
@@ -190,7 +204,7 @@ def keys_of(page: AppTest) -> set[str]:
 def test_only_settings_with_an_effect_are_shown(
     query: dict[str, str], shown: set[str], hidden: set[str]
 ) -> None:
-    keys = keys_of(opened(**query))
+    keys = keys_of(unfolded(opened(**query)))
     assert shown <= keys
     assert not hidden & keys
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pools.setting import Value
 from sim.advise import Recommendation
-from sim.scenario import Scenario
+from sim.scenario import Goal, Scenario
 from ui import controls, state
 from ui.advising import Advising
 from ui.panels import advice_words as words
@@ -67,11 +66,11 @@ def place() -> Place:
     return Place(box, bool(box.open))
 
 
-def choose_goal(where: Place, kind: str, values: dict[str, Value]) -> None:
+def choose_goal(where: Place, chosen: controls.Choices) -> None:
     """Draw the goal's controls, if anybody looks or a goal is set."""
-    if where.is_open or state.has_goal():
+    if where.is_open or chosen.has_set(controls.names_of(Goal)):
         with where.box:
-            controls.goal_controls(kind, values)
+            controls.goal_controls(chosen)
 
 
 def advice(where: Place, scenario: Scenario) -> None:
