@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from pools.trace import Trace
 from sim.engine import simulate
 from sim.result import Estimate, SimulationResult
 from sim.run import measured
@@ -47,6 +48,14 @@ class Reached:
     is_over: bool
 
 
+# Simulates one replication; the callable last is called now and then and may raise to cancel.
+Play = Callable[[Scenario, int, Callable[[], None] | None], Trace]
+
+
+def _by_simpy(scenario: Scenario, number: int, tick: Callable[[], None] | None) -> Trace:
+    return simulate(scenario, number, tick=tick)
+
+
 def precise(
     scenario: Scenario,
     target: Target | None = None,
@@ -62,11 +71,19 @@ def precise(
 
 
 def steps(
-    scenario: Scenario, target: Target, budget: Budget, tick: Callable[[], None] | None = None
+    scenario: Scenario,
+    target: Target,
+    budget: Budget,
+    tick: Callable[[], None] | None = None,
+    play: Play = _by_simpy,
 ) -> Iterator[Reached]:
-    """Yield what is known after each batch of replications, the last time with the note."""
+    """Yield what is known after each batch of replications, the last time with the note.
+
+    `play` simulates one replication, and calls `tick` now and then.
+    """
     began_s = time.monotonic()
-    traces = [simulate(scenario, number, tick=tick) for number in range(FIRST)]
+    first = max(FIRST, scenario.replications)
+    traces = [play(scenario, number, tick) for number in range(first)]
     while True:
         result = measured(scenario, traces)
         half = half_ratio(getattr(result.wait_s, target.of))
@@ -90,7 +107,7 @@ def steps(
         more = min(wanted(count, half, target.ratio) - count, count, left)
         if spent_s:
             more = min(more, max(1, int((budget.wall_s - spent_s) / spent_s * count)))
-        traces += [simulate(scenario, count + k, tick=tick) for k in range(max(1, more))]
+        traces += [play(scenario, count + k, tick) for k in range(max(1, more))]
 
 
 def half_ratio(one: Estimate) -> float | None:

@@ -34,9 +34,15 @@ class Answer:
             return False
         _let_the_browser_draw()
         *_, self.result = self.result, *self._coming
-        _kept(self._query, lambda: self.result)
+        keep(self._query, self.result)
         self._is_whole = True
         return True
+
+
+def keep(query: str, result: SimulationResult) -> None:
+    """Let this be the whole answer to a scenario, for every session."""
+    _kept.clear(query, _nobody_has_it)
+    _kept(query, lambda: result)
 
 
 # The key is the query: a Scenario's hash in Streamlit loses the class of its pool.

@@ -6,6 +6,7 @@ from that Scenario and its result.
 """
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pools.setting import InvalidSettings
 from sim.recorded import Recording
@@ -26,6 +27,7 @@ from ui.panels.recording import recorded, say_empty
 from ui.panels.review import review
 from ui.panels.sensitivity import sensitivity
 from ui.panels.share import share
+from ui.panels.surer import add_if_asked, offer
 from ui.panels.sweep import sweep
 
 
@@ -50,21 +52,22 @@ def choose(goal: advice.Place) -> tuple[Scenario | InvalidSettings, Recording | 
             return recorded(chosen)
 
 
-def see(scenario: Scenario, result: SimulationResult) -> None:
-    """Show the numbers, the charts and the code beside them; charts are sent first."""
-    numbers, grid = st.container(), st.grid(5, min_column_width=150)
+def see(scenario: Scenario, result: SimulationResult) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Show numbers, charts and code, charts first; return where numbers are, and the offer."""
+    numbers, grid = st.empty(), st.grid(5, min_column_width=150)
     time, take, wait, limits = (grid.cell(column_span=span) for span in (3, 2, 3, 2))
     with time:
         results.over_time(scenario, result)
     with wait:
         results.waits(result)
-    with numbers:
+    with numbers.container():
         results.metrics(scenario, result)
     with take:
         code(scenario, result)
     with limits:
         budget(scenario)
         results.notes(scenario, result)
+        return numbers, offer(scenario, result)
 
 
 def main() -> None:
@@ -92,7 +95,7 @@ def main() -> None:
     answer, run = Answer(chosen, recording), chosen.without_goal
     with body:
         compare.comparison(run)
-        see(run, answer.result)
+        places = see(run, answer.result)
         if not is_recorded:  # what these play is drawn from the address
             sensitivity(run)
             sweep(chosen)
@@ -108,7 +111,7 @@ def main() -> None:
         accuracy()
         compare.pin_button(chosen)
         share(chosen)
-    if answer.improved():
+    if answer.improved() or add_if_asked(run, *places):
         st.rerun()
 
 

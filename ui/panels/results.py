@@ -53,7 +53,7 @@ def notes(scenario: Scenario, result: SimulationResult) -> None:
     for note in result.notes:
         st.caption(note)
     coming = scenario.replications - result.replications
-    more = f", {coming} more under way" if coming else ""
+    more = f", {coming} more under way" if coming > 0 else ""
     st.caption(
         f"{count(result.requests, 'request')} counted in"
         f" {count(result.replications, 'replication')}{more}."
