@@ -1,9 +1,10 @@
 """An event loop with one door for every socket: where it may go, and how many at once.
 
-asyncpg, SQLAlchemy and aiohttp open every connection, to whichever address a name led to, by
-the loop's `sock_connect` (Python 3.11 to 3.13, `asyncio.base_events`, `unix_events`;
+asyncpg, SQLAlchemy, aiohttp and httpx open every connection, to whichever address a name led to,
+by the loop's `sock_connect` (Python 3.11 to 3.13, `asyncio.base_events`, `unix_events`;
 aiohappyeyeballs too). The address that is checked there is the one that is connected to, so a
-name that changes its answer gains nothing.
+name that changes its answer gains nothing. psycopg's libpq makes sockets of its own;
+`pools.live.client_psycopg` brings each to the door before.
 """
 
 import asyncio
@@ -13,11 +14,23 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pools.live.policy import Policy
 
-Goes: TypeAlias = Callable[[socket.socket, Any], bool]
+
+class Out(Protocol):
+    """A socket, or what stands for one that a library makes by itself."""
+
+    @property
+    def family(self) -> int:
+        """The kind of its addresses."""
+
+    def fileno(self) -> int:
+        """Its number, or -1 once it is closed."""
+
+
+Goes: TypeAlias = Callable[[Out, Any], bool]
 
 
 class Forbidden(PermissionError):
@@ -36,7 +49,7 @@ class TooManySockets(PermissionError):
         super().__init__("the check has all the sockets it may have")
 
 
-def nowhere(_: socket.socket, __: Any) -> bool:  # noqa: ANN401  an address as sockets take it
+def nowhere(_: Out, __: Any) -> bool:  # noqa: ANN401  an address as sockets take it
     """Allow nothing."""
     return False
 
@@ -56,7 +69,7 @@ class Door:
     peak: int = 0
     paced_s: float = 0.0
     _begun_s: deque[float] = field(default_factory=deque)
-    _out: "weakref.WeakSet[socket.socket]" = field(default_factory=weakref.WeakSet)
+    _out: "weakref.WeakSet[Out]" = field(default_factory=weakref.WeakSet)
 
     @property
     def open_now(self) -> int:
@@ -77,7 +90,7 @@ class Door:
         self.paced_s += begins_s - now_s
         await asyncio.sleep(begins_s - now_s)
 
-    def let_out(self, sock: socket.socket, address: Any) -> None:  # noqa: ANN401
+    def let_out(self, sock: Out, address: Any) -> None:  # noqa: ANN401
         """Count a socket that is about to connect. Raises Forbidden or TooManySockets."""
         if not self.goes(sock, address):
             self.forbidden += 1
@@ -109,7 +122,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
 def only(policy: Policy, host: str, port: int) -> Goes:
     """Allow the addresses of one host, on one port, that a policy admits."""
 
-    def goes(sock: socket.socket, address: Any) -> bool:  # noqa: ANN401
+    def goes(sock: Out, address: Any) -> bool:  # noqa: ANN401
         if sock.family not in {socket.AF_INET, socket.AF_INET6}:
             return False
         try:
@@ -124,7 +137,7 @@ def only(policy: Policy, host: str, port: int) -> Goes:
 def only_unix(path: str) -> Goes:
     """Allow one Unix socket."""
 
-    def goes(sock: socket.socket, address: Any) -> bool:  # noqa: ANN401
+    def goes(sock: Out, address: Any) -> bool:  # noqa: ANN401
         return sock.family == socket.AF_UNIX and address == path
 
     return goes

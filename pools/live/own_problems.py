@@ -1,5 +1,6 @@
 """Why a check of somebody's server does not start, or stops itself."""
 
+from pools.live.failures import classes
 from pools.live.preflight import PostgresFacts
 from pools.live.problems import Problem
 
@@ -57,6 +58,12 @@ def too_large(bytes_most: int) -> Problem:
         f"A check reads up to {bytes_most // 1024} KiB of an answer, and this one is longer.",
         "Use method HEAD, or the address of a smaller answer.",
     )
+
+
+def redirects() -> Problem:
+    """Say that the endpoint answers with another address."""
+    row = classes.BY_CLASS["aiohttp.TooManyRedirects"]
+    return Problem(row.code, row.title, row.cause, row.next_step)
 
 
 def cancelled() -> Problem:

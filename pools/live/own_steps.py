@@ -14,15 +14,9 @@ from statistics import fmean, median, pstdev
 from typing import Any
 
 from pools.live import asking, own_problems, policy, problems
-from pools.live.calibrate import calibrate_postgres
-from pools.live.calibrate_pooled import calibrate_pooled
 from pools.live.client import Target, connect
+from pools.live.drivers.choosing import calibration, database_driver, own_http_driver
 from pools.live.drivers.own_http import OwnHttpDriver
-from pools.live.drivers.pooled import (
-    PooledAsyncpgDriver,
-    PooledSqlalchemyDriver,
-    PooledSqlalchemyNullDriver,
-)
 from pools.live.drivers.postgres import PostgresDriver
 from pools.live.facts import Calibration, Cost, ServerFacts
 from pools.live.guard import Door, GuardedLoop, only
@@ -31,18 +25,13 @@ from pools.live.probe import tell_apart
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.record import Record
 from pools.live.restraint import Restraint
-from pools.live.steps import POSTGRES_DRIVERS, Order, Say, Steps
+from pools.live.steps import Order, Say, Steps
 from pools.live.target import OwnHttp, OwnPostgres, bracketed, from_order
 
 CONNECTS_PER_S = 10
 LOOK_SOCKETS = 4
 LOOK_REQUESTS = 10
 OBSERVE_S = 0.5
-POOLED_DRIVERS: dict[str, type[PostgresDriver]] = {
-    "sqlalchemy": PooledSqlalchemyDriver,
-    "sqlalchemy-null": PooledSqlalchemyNullDriver,
-    "asyncpg": PooledAsyncpgDriver,
-}
 
 
 class OwnSteps(Steps):
@@ -104,8 +93,8 @@ class OwnSteps(Steps):
         self.tell(1.0, _shown(facts), "done")
         self.begin("calibrate")
         target = asking.prepared(first, facts)
-        calibrate = calibrate_pooled if facts.is_pooled else calibrate_postgres
-        costs = await calibrate(target, self.order["kind"], self._fraction)
+        calibrate = calibration(self.order["kind"], pooled=facts.is_pooled)
+        costs = await calibrate(target, self._fraction)
         make = partial(self._driver, target, facts)
         async with self._observed(target, facts) as seen:
             costs = await self.restraint.carry_out(self.near_load(make, costs))
@@ -120,8 +109,8 @@ class OwnSteps(Steps):
         self.say({"done": result | {"server": asdict(server)}})
 
     def _driver(self, target: Target, facts: PostgresFacts) -> PostgresDriver:
-        kinds = POOLED_DRIVERS if facts.is_pooled else POSTGRES_DRIVERS
-        driver = kinds[self.order["kind"]](target, self.order["pool"])
+        kind = database_driver(self.order["kind"], pooled=facts.is_pooled)
+        driver = kind(target, self.order["pool"])
         driver.restraint = self.restraint
         return driver
 
@@ -170,7 +159,8 @@ class OwnSteps(Steps):
         # The answer's own time is the hold, so what is left of a round trip is in it.
         costs = Calibration(connect=Cost(connect_s, 1), rtt=Cost(0.0, facts.answers.n))
         self.tell(1.0, {"answer_ms": round(facts.answers.mean_s * 1e3, 3)}, "done")
-        driver = OwnHttpDriver(own, self.order["pool"], self.restraint)
+        kind = own_http_driver(self.order["kind"])
+        driver = kind(own, self.order["pool"], self.restraint)
         result = await self.load(driver, costs)
         server = ServerFacts("HTTP", own.scheme, "your server")
         self.say({"done": result | {"server": asdict(server), "answers": asdict(facts.answers)}})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
+from pools.kinds import AiohttpConnector, AsyncpgPool, HttpxPool, Pool, PsycopgPool, SqlalchemyQueue
 from pools.live import own_problems, problems
 from pools.live.preflight import Facts, HttpFacts, PostgresFacts
 from pools.live.problems import LiveCheckFailed
@@ -50,6 +50,25 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         "max_queries",
         "max_inactive_connection_lifetime",
         "acquire_timeout",
+    ),
+    "psycopg": (
+        "min_size",
+        "max_size",
+        "timeout",
+        "max_waiting",
+        "max_lifetime",
+        "max_idle",
+        "reconnect_timeout",
+        "num_workers",
+        "check",
+        "reset",
+    ),
+    "httpx": (
+        "max_connections",
+        "max_keepalive_connections",
+        "keepalive_expiry",
+        "pool_timeout",
+        "connect_timeout",
     ),
     "aiohttp": ("limit", "limit_per_host", "keepalive_timeout", "force_close", "connect_timeout"),
 }
@@ -163,6 +182,12 @@ def _smaller(pool: Pool, most: int, notes: list[str]) -> Pool:
     if isinstance(pool, AiohttpConnector) and pool.limit > most:
         notes.append(f"The pool is cut to limit={most}.")
         return dataclasses.replace(pool, limit=most)
+    if isinstance(pool, PsycopgPool) and (pool.capacity or 0) > most:
+        notes.append(f"The pool is cut to max_size={most}.")
+        return dataclasses.replace(pool, max_size=most, min_size=min(pool.min_size, most))
+    if isinstance(pool, HttpxPool) and (pool.capacity or 0) > most:
+        notes.append(f"The pool is cut to max_connections={most}.")
+        return dataclasses.replace(pool, max_connections=most)
     return pool
 
 

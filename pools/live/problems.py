@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pools.live.failures import built_in, classes, sqlstates, words
+from pools.live.failures import built_in, classes, libpq, sqlstates, words
 from pools.live.failures.words import AGAIN, Words
 from pools.live.server_text import harmless
 
@@ -78,7 +78,7 @@ def explain(
     for one in chain:
         if isinstance(one, LiveCheckFailed):
             return one.problem
-    row = _by_own_code(chain) or _by_sqlstate(chain) or _by_kind(chain, step)
+    row = _by_own_code(chain) or _by_sqlstate(chain) or _by_libpq(chain) or _by_kind(chain, step)
     texts = {"step": step, "name": type(chain[0]).__name__, "reason": _reason(chain)}
     said = harmless(_server_text(chain), secrets)
     return replace(in_words(row, where, **texts), server_text=said)
@@ -158,7 +158,7 @@ def _by_own_code(chain: list[BaseException]) -> Words | None:
 
 def _by_sqlstate(chain: list[BaseException]) -> Words | None:
     """Find the row of the first SQLSTATE that says more than "connection lost"."""
-    states = [state for one in chain if (state := _sqlstate(one))]
+    states = [state for one in chain if (state := sqlstate(one))]
     if not states:
         return None
     telling = [state for state in states if state not in sqlstates.ONLY_LOST]
@@ -170,6 +170,13 @@ def _by_sqlstate(chain: list[BaseException]) -> Words | None:
             return row
     fallback = sqlstates.BY_SQLSTATE_CLASS.get(state[:2], sqlstates.STATEMENT_REFUSED)
     return sqlstates.BY_SQLSTATE.get(state) or Words(f"PW-DB-{state}", *fallback)
+
+
+def _by_libpq(chain: list[BaseException]) -> Words | None:
+    """Find the row of a sentence of libpq, whose errors are all of one class."""
+    connecting = _phase(chain) == "connect"
+    rows = (libpq.row_of(str(one), connecting=connecting) for one in chain if _is_libpq(one))
+    return next(filter(None, rows), None)
 
 
 def _by_kind(chain: list[BaseException], step: str) -> Words:
@@ -189,6 +196,8 @@ def _by_kind(chain: list[BaseException], step: str) -> Words:
 def _by_class(error: BaseException, phase: str) -> Words | None:
     if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
         return words.NO_TLS
+    if "complete message body" in str(error):  # h11 has one class for all
+        return classes.CUT_SHORT
     for name in _names(error):
         if phase == "connect" and name in classes.BY_CLASS_CONNECTING:
             return classes.BY_CLASS_CONNECTING[name]
@@ -229,16 +238,31 @@ def _names(error: BaseException) -> list[str]:
     return [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(error).__mro__]
 
 
-def _sqlstate(error: BaseException) -> str:
+def sqlstate(error: BaseException) -> str:
     """Return the SQLSTATE; a hostile server may send any text in its place."""
     state = getattr(error, "sqlstate", None)
+    if state is None and _is_libpq(error):
+        return libpq.state_of(libpq.said_by_server(str(error)) or str(error))
     return state if isinstance(state, str) and re.fullmatch("[0-9A-Z]{5}", state) else ""
 
 
 def _server_text(chain: list[BaseException]) -> str:
     """Return what the server said: of errors that carry a SQLSTATE, the innermost text."""
-    said = [str(one) for one in chain if _sqlstate(one) and not getattr(one, "orig", None)]
-    return said[-1] if said else ""
+    said = [_said(one) for one in chain if not getattr(one, "orig", None)]
+    return next(filter(None, reversed(said)), "")
+
+
+def _said(error: BaseException) -> str:
+    """Return the text of a server's error, or nothing; libpq puts the address in front of it."""
+    if _is_libpq(error) and not getattr(error, "sqlstate", None):
+        return libpq.said_by_server(str(error))
+    return str(error) if sqlstate(error) else ""
+
+
+def _is_libpq(error: BaseException) -> bool:
+    """Whether an error is libpq's own, or what a server said before there was a connection."""
+    package = type(error).__module__.partition(".")[0]
+    return package == "psycopg" and "psycopg.OperationalError" in _names(error)
 
 
 def _is_system(chain: list[BaseException]) -> bool:

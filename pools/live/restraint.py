@@ -6,16 +6,20 @@ a failure: it is what a check measures.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pools.live.problems import LiveCheckFailed, Problem
+from pools.live.problems import LiveCheckFailed, Problem, sqlstate
 
 FAILED_CONNECTS_MOST = 3
 SAMPLES_MIN = 20
 FAILED_SHARE_MOST = 0.2
 NO_SLOT = "53300"
+# A server notices after a second that who waits for a statement is gone
+# (client_connection_check_interval); without that at the statement's end, half a second at most.
+LINGERS_S = 1.0
 Result = TypeVar("Result")
 
 
@@ -33,7 +37,24 @@ class Restraint:
     failed: int = 0
     failed_connects: int = 0
     stopped_by: BaseException | None = None
+    _lingering_s: deque[float] = field(default_factory=deque)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def settled(self) -> None:
+        """Wait while connections that were lost may still take their slots at the server."""
+        if self.most is None:
+            return
+        await asyncio.sleep(0)  # whoever lost one says so in this turn of the loop
+        loop, lingering_s = asyncio.get_running_loop(), self._lingering_s
+        while lingering_s and self.open_now + len(lingering_s) >= self.most:
+            if (left_s := lingering_s[0] - loop.time()) > 0.0:
+                await asyncio.sleep(left_s)
+            elif lingering_s:
+                lingering_s.popleft()
+
+    def lost(self) -> None:
+        """Say that a connection was lost in use: the server learns of that later."""
+        self._lingering_s.append(asyncio.get_running_loop().time() + LINGERS_S)
 
     def connecting(self) -> None:
         """Say that a connect begins. Raises NoSlot."""
@@ -49,7 +70,7 @@ class Restraint:
         """Say that it failed."""
         self.closed()
         self.failed_connects += 1
-        refused = getattr(error, "sqlstate", None) == NO_SLOT
+        refused = sqlstate(error) == NO_SLOT
         if refused or self.failed_connects >= FAILED_CONNECTS_MOST:
             self.stop(error)
 

@@ -14,18 +14,18 @@ import asyncpg
 
 from pools.live import postgres, problems
 from pools.live.binaries import Binaries
-from pools.live.calibrate import calibrate_http, calibrate_postgres
+from pools.live.calibrate import calibrate_http
 from pools.live.client import connect
 from pools.live.clock import precise_loop
 from pools.live.drivers import Driver
-from pools.live.drivers.http import AiohttpDriver
-from pools.live.drivers.postgres import (
-    CONNECT_TIMEOUT_S,
-    AsyncpgDriver,
-    PostgresDriver,
-    SqlalchemyDriver,
-    SqlalchemyNullDriver,
+from pools.live.drivers.choosing import (
+    HTTP_KINDS,
+    LIBRARIES,
+    calibration,
+    database_driver,
+    http_driver,
 )
+from pools.live.drivers.postgres import CONNECT_TIMEOUT_S
 from pools.live.facts import Calibration, ServerFacts, trace_as_json
 from pools.live.guard import Door, Goes, GuardedLoop, only, only_unix
 from pools.live.http_server import HttpServer
@@ -42,17 +42,6 @@ OBSERVE_S_MAX = 5.0
 SERVER_START_S = 20.0
 CLEAN_UP_S = 1.0
 SOCKETS_MOST = 200
-POSTGRES_DRIVERS: dict[str, type[PostgresDriver]] = {
-    "sqlalchemy": SqlalchemyDriver,
-    "sqlalchemy-null": SqlalchemyNullDriver,
-    "asyncpg": AsyncpgDriver,
-}
-LIBRARIES = {
-    "sqlalchemy": ("sqlalchemy", "asyncpg"),
-    "sqlalchemy-null": ("sqlalchemy", "asyncpg"),
-    "asyncpg": ("asyncpg",),
-    "aiohttp": ("aiohttp",),
-}
 
 
 class Steps:
@@ -106,7 +95,7 @@ class Steps:
 
     async def carry_out(self) -> None:
         """Check against a server that is made for it."""
-        http = self.order["kind"] == "aiohttp"
+        http = self.order["kind"] in HTTP_KINDS
         await (self.against_http() if http else self.against_postgres())
 
     async def against_postgres(self) -> None:
@@ -123,8 +112,9 @@ class Steps:
             )
             self.tell(1.0, {"max_connections": facts.max_connections}, "done")
             self.begin("calibrate")
-            costs = await calibrate_postgres(server.target, self.order["kind"], self._fraction)
-            make = partial(POSTGRES_DRIVERS[self.order["kind"]], server.target, self.order["pool"])
+            costs = await calibration(self.order["kind"])(server.target, self._fraction)
+            driver = database_driver(self.order["kind"])
+            make = partial(driver, server.target, self.order["pool"])
             costs = await self.near_load(make, costs)
             async with _observed(server) as seen:
                 result = await self.load(make(), costs)
@@ -143,7 +133,7 @@ class Steps:
             self.tell(1.0, {}, "done")
             self.begin("calibrate")
             costs = await calibrate_http(server, self._fraction)
-            make = partial(AiohttpDriver, server, self.order["pool"])
+            make = partial(http_driver(self.order["kind"]), server, self.order["pool"])
             costs = await self.near_load(make, costs)
             result = await self.load(make(), costs)
         finally:

@@ -19,8 +19,8 @@ from tests.faults import impostors
 from tests.faults.cluster import DATABASE, ROLE, Cluster
 from tests.faults.proxy import FaultProxy, Handler
 
-DATABASE_CLIENTS = ("sqlalchemy", "sqlalchemy-null", "asyncpg")
-HTTP_CLIENTS = ("aiohttp",)
+DATABASE_CLIENTS = ("sqlalchemy", "sqlalchemy-null", "asyncpg", "psycopg")
+HTTP_CLIENTS = ("aiohttp", "httpx")
 
 
 @dataclass(slots=True)

@@ -43,7 +43,9 @@ POOL = {
     "sqlalchemy": "pool_size={n}&max_overflow=0",
     "sqlalchemy-null": "",
     "asyncpg": "min_size={low}&max_size={n}",
+    "psycopg": "min_size={low}&max_size={n}",
     "aiohttp": "limit={n}",
+    "httpx": "pool_connections={n}",
 }
 NULL_CONNECTIONS = 12
 

@@ -6,30 +6,62 @@ are the rogue's port and the file of its authority. Prints how many connects it 
 
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
 
 import asyncpg
+import psycopg
 
 from pools.live import check
 from pools.live.asking import target_of
 from pools.live.client import connect
+from pools.live.clock import precise_loop
 from pools.live.drivers.own_http import OwnHttpDriver
+from pools.live.drivers.own_httpx import OwnHttpxDriver
 from pools.live.drivers.pooled import PooledAsyncpgDriver, PooledSqlalchemyDriver
 from pools.live.drivers.postgres import AsyncpgDriver, SqlalchemyDriver
+from pools.live.drivers.psycopg import PooledPsycopgDriver, PsycopgDriver
+from pools.live.guard import Door, GuardedLoop, only
+from pools.live.policy import Policy
 from pools.live.reading import http_from_url, postgres_from_dsn
 from pools.live.record import Record
 from pools.live.restraint import Restraint
 from pools.live.secret import Secret
 from pools.live.target import OwnPostgres
 
+POISON = dict(os.environ)
 GIVEN = "given-by-the-user"
-DRIVERS = (SqlalchemyDriver, PooledSqlalchemyDriver, AsyncpgDriver, PooledAsyncpgDriver)
+DRIVERS = (
+    SqlalchemyDriver,
+    PooledSqlalchemyDriver,
+    AsyncpgDriver,
+    PooledAsyncpgDriver,
+    PsycopgDriver,
+    PooledPsycopgDriver,
+)
+PSYCOPG = {
+    "min_size": 0,
+    "max_size": 1,
+    "timeout": 0.5,
+    "max_lifetime": 60.0,
+    "check": False,
+    "reset": False,
+}
 ARGUMENTS = {
     SqlalchemyDriver: {"pool_size": 1},
     PooledSqlalchemyDriver: {"pool_size": 1},
+    PsycopgDriver: PSYCOPG,
+    PooledPsycopgDriver: PSYCOPG,
 }
 ASYNCPG = {"min_size": 1, "max_size": 1, "init_size": -1, "max_queries": 9, "acquire_timeout": 5.0}
+HTTPX = {
+    "max_connections": 1,
+    "max_keepalive_connections": 1,
+    "keepalive_expiry": 5.0,
+    "pool_timeout": 5.0,
+    "connect_timeout": 5.0,
+}
 TIMEOUT_S = 5.0
 
 
@@ -53,6 +85,7 @@ async def libraries(target: OwnPostgres) -> int:
             await driver.open(Record.of([0.0]), 0)
             await driver.request(0, 0.0)
             await driver.close()
+        os.environ.update(POISON)  # psycopg's connect drops it from this process
     return 1 + len(DRIVERS)
 
 
@@ -60,11 +93,12 @@ async def http(port: int, ca: bytes) -> int:
     """Ask the rogue by HTTP, with and without TLS."""
     for scheme, authority in (("http", b""), ("https", ca)):
         target = http_from_url(Secret(f"{scheme}://127.0.0.1:{port}/x"), ca=authority)
-        driver = OwnHttpDriver(target, {"limit": 1}, Restraint())
-        await driver.open(Record.of([0.0]), 0)
-        await driver.request(0, 0.0)
-        await driver.close()
-    return 2
+        for kind, arguments in ((OwnHttpDriver, {"limit": 1}), (OwnHttpxDriver, HTTPX)):
+            driver = kind(target, arguments, Restraint())
+            await driver.open(Record.of([0.0]), 0)
+            await driver.request(0, 0.0)
+            await driver.close()
+    return 4
 
 
 def whole_checks(own: list[OwnPostgres]) -> int:
@@ -79,8 +113,11 @@ def whole_checks(own: list[OwnPostgres]) -> int:
 
 async def leak(port: int) -> None:
     """Do what a check never does, to show that the poison works."""
+    dsn = f"postgresql://u@127.0.0.1:{port}/d"
     with contextlib.suppress(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(f"postgresql://u@127.0.0.1:{port}/d", timeout=TIMEOUT_S)
+        await asyncpg.connect(dsn, timeout=TIMEOUT_S)
+    with contextlib.suppress(psycopg.OperationalError):
+        await psycopg.AsyncConnection.connect(dsn, service=None)
 
 
 def main() -> None:
@@ -90,8 +127,10 @@ def main() -> None:
         asyncio.run(leak(port))
         return
     own = targets(port, ca)
-    tried = sum(asyncio.run(libraries(target)) for target in own)
-    tried += asyncio.run(http(port, ca))
+    with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
+        runner.get_loop().door = Door(only(Policy(), "127.0.0.1", port), 50)
+        tried = sum(runner.run(libraries(target)) for target in own)
+        tried += runner.run(http(port, ca))
     tried += whole_checks([own[0], own[4]])
     print(tried)
 

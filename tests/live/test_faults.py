@@ -22,6 +22,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from pools.live import probe
 from pools.live.client import Target, connect
+from pools.live.client_psycopg import connect_psycopg
+from pools.live.clock import precise_loop
+from pools.live.guard import Door, GuardedLoop
 from pools.live.problems import Problem, explain
 from pools.live.secret import Secret
 from pools.live.target import Tls
@@ -84,10 +87,10 @@ def said(error: BaseException, target: Target, step: str = "preflight") -> Probl
     return problem
 
 
-async def refusal(target: Target) -> Problem:
+async def refusal(target: Target, by: Callable[..., Awaitable[Any]] = connect) -> Problem:
     """Connect, which must fail, and say why: with the probe, as a check does."""
     with pytest.raises(Exception) as caught:  # noqa: PT011  which one is what explain finds out
-        (await connect(target, timeout_s=PATIENCE_S)).terminate()
+        (await by(target, timeout_s=PATIENCE_S)).terminate()
     problem = said(caught.value, target)
     row = await probe.tell_apart(problem.code, target.host, target.port)
     return replace(problem, code=row.code) if row else problem
@@ -159,6 +162,33 @@ async def test_a_failed_connect_says_what_stands_in_the_way(fault: str, healthy:
             await done
         problem = await refusal(replace(target, **changes))
     assert problem.code == code
+    assert PASSWORD not in problem.server_text
+
+
+LIBPQ = {"password told": "PW-DB-refused"}  # libpq keeps no SQLSTATE, and the text is hostile
+
+
+@pytest.mark.parametrize("fault", CONNECTING)
+def test_libpq_comes_to_the_same_words(fault: str, running: Cluster) -> None:
+    """On a loop of its own: libpq's sockets are let out by the guarded loop's door alone."""
+
+    async def run() -> Problem:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, GuardedLoop)
+        loop.door = Door(lambda *_: True, 50)  # the proxy and the superuser are on it, too
+        running.thaw()
+        await running.make_role()
+        _, act, changes = CONNECTING[fault]
+        async with proxied(running) as (proxy, target):
+            done = act(proxy, running)
+            if done is not None:
+                await done
+            return await refusal(replace(target, **changes), connect_psycopg)
+
+    running.start()
+    with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
+        problem = runner.run(run())
+    assert problem.code == LIBPQ.get(fault, CONNECTING[fault][0])
     assert PASSWORD not in problem.server_text
 
 

@@ -13,14 +13,19 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import httpx
+import psycopg
 import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from pools.live.client import Target
+from pools.live.client_psycopg import Ticket, connect_psycopg
 from pools.live.clock import precise_loop
 from pools.live.guard import Door, Forbidden, GuardedLoop, TooManySockets, only
 from pools.live.policy import Policy, policy_of
 from pools.live.reading import Form, InvalidTarget, postgres_from_form
+from pools.live.secret import Secret
 
 pytestmark = pytest.mark.server
 Client = Callable[[str, int], Awaitable[Any]]
@@ -135,7 +140,31 @@ async def by_loop(host: str, port: int) -> None:
     writer.close()
 
 
-CLIENTS = [by_asyncpg, by_asyncpg_dsn, by_sqlalchemy, by_aiohttp, by_loop]
+async def by_httpx(host: str, port: int) -> None:
+    place = f"[{host}]" if ":" in host else host
+    async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_S) as client:
+        await client.get(f"http://{place}:{port}/", follow_redirects=True)
+
+
+async def by_psycopg(host: str, port: int) -> None:
+    """Connect as a check does: libpq's own sockets never ask the loop."""
+    where = Target(host, port, "u", Secret("p"), "d")
+    (await connect_psycopg(where, timeout_s=TIMEOUT_S)).terminate()
+
+
+async def by_psycopg_alone(host: str, port: int) -> None:
+    await psycopg.AsyncConnection.connect(host=host, port=port, connect_timeout=2)
+
+
+CLIENTS = [
+    by_asyncpg,
+    by_asyncpg_dsn,
+    by_sqlalchemy,
+    by_psycopg,
+    by_aiohttp,
+    by_httpx,
+    by_loop,
+]
 
 
 def tried(door: Door | None, *calls: Callable[[], Awaitable[Any]]) -> list[BaseException | None]:
@@ -197,7 +226,8 @@ def test_the_target_itself_is_reached_and_a_redirect_from_it_is_not_followed_els
 
 
 def test_without_the_guard_the_victim_would_be_reached(victim: Listener) -> None:
-    for client in CLIENTS:
+    unguarded = {by_psycopg: by_psycopg_alone}
+    for client in (unguarded.get(one, one) for one in CLIENTS):
         before = victim.connects
         with contextlib.suppress(Exception):
             asyncio.run(client("127.0.0.2", victim.port))
@@ -214,6 +244,7 @@ def test_a_socket_in_the_file_system_is_no_way_out(target: Listener) -> None:
             allowing(target),
             lambda: by_asyncpg(folder, target.port),
             lambda: by_sqlalchemy(folder, target.port),
+            lambda: by_psycopg(folder, target.port),
             lambda: asyncio.open_unix_connection(str(path)),
         )
         made.close()
@@ -237,7 +268,8 @@ def test_a_name_that_changes_its_answer_gains_nothing(victim: Listener, target: 
         loop.door = Door(only(policy, "db.example.org", victim.port), 100)
         assert next(answers) == "127.0.0.1"  # what a check before the connect would have seen
         for client in CLIENTS:
-            with pytest.raises((OSError, aiohttp.ClientError, asyncpg.PostgresError)):
+            refused = (OSError, aiohttp.ClientError, httpx.HTTPError, asyncpg.PostgresError)
+            with pytest.raises(refused):
                 await client("db.example.org", victim.port)
         assert loop.door.forbidden >= len(CLIENTS) - 1
 
@@ -266,6 +298,25 @@ def test_sockets_are_capped_and_a_closed_one_makes_room(target: Listener) -> Non
         for _, writer in made:
             writer.close()
         assert door.peak == 2
+
+    with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
+        runner.run(run())
+
+
+def test_sockets_of_libpq_are_counted_and_capped_too(target: Listener) -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, GuardedLoop)
+        door = loop.door = allowing(target, most=1)
+        other = Ticket(socket.AF_INET)
+        door.let_out(other, ("127.0.0.1", target.port))
+        with pytest.raises(TooManySockets):
+            await by_psycopg("127.0.0.1", target.port)
+        other.close()
+        with pytest.raises(psycopg.OperationalError):
+            await by_psycopg("127.0.0.1", target.port)
+        assert (door.peak, door.open_now) == (1, 0)
+        assert target.connects == 1
 
     with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
         runner.run(run())

@@ -19,7 +19,7 @@ from sim.query import parse
 
 pytestmark = pytest.mark.server
 TOKEN = "t0ken-cAnArY"
-QUERY = "kind=aiohttp&limit=3&rate=60&duration_s=1&warm_up_s=0&seed=2"
+QUERY = "rate=60&duration_s=1&warm_up_s=0&seed=2"
 HOLD_S = 0.02
 
 
@@ -86,28 +86,33 @@ def looked_at(own: OwnHttp) -> LiveCheck:
     return made
 
 
-def test_a_check_asks_the_endpoint_alone_and_takes_its_own_time_as_the_hold(site: Site) -> None:
+@pytest.mark.parametrize("kind", ["kind=aiohttp&limit=3", "kind=httpx&pool_connections=3"])
+def test_a_check_asks_the_endpoint_alone_and_takes_its_own_time_as_the_hold(
+    site: Site, kind: str
+) -> None:
     facts = looked_at(target(site)).facts
     assert isinstance(facts, HttpFacts)
     assert facts.status == 200
     assert HOLD_S <= facts.answers.mean_s < 20 * HOLD_S
     before = len(site.asked)
-    made = check.start_own(parse(QUERY), target(site), facts, session="http")
+    made = check.start_own(parse(f"{kind}&{QUERY}"), target(site), facts, session="http")
     assert made.wait(60)
     assert made.report is not None, made.problem
     sent = site.asked[before:]
     assert {(one.method, one.path, one.query["token"]) for one in sent} == {("GET", "/fine", TOKEN)}
     assert not any({"Cookie", "Authorization"} & set(one.headers) for one in sent)
+    assert {one.headers.get("Accept-Encoding") for one in sent} <= {"identity", "gzip, deflate"}
     assert made.report.trace.outcome.count(0) == len(made.report.trace.outcome) > 0
     assert len(made.report.trace.opened_s) == 3
     assert made.report.scenario.workload.hold_s_mean == pytest.approx(facts.answers.mean_s, 1e-3)
     assert TOKEN not in str(made.report.as_json())
 
 
-def test_redirects_are_not_followed(site: Site) -> None:
-    facts = looked_at(target(site, "/elsewhere", "HEAD")).facts
-    assert isinstance(facts, HttpFacts)
-    assert facts.status == 302
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_redirect_is_not_followed_and_not_taken_for_an_answer(site: Site, method: str) -> None:
+    problem = looked_at(target(site, "/elsewhere", method)).problem
+    assert problem is not None
+    assert problem.code == "PW-HTTP-redirects"
     assert not any(one.path == "/asked-elsewhere" for one in site.asked)
 
 

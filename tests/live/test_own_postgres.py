@@ -35,6 +35,7 @@ SHORT = "duration_s=1&warm_up_s=0.2&hold_ms=10&seed=3"
 KINDS = {
     "sqlalchemy": "rate=40&pool_size=3&max_overflow=0",
     "asyncpg": "rate=40&min_size=1&max_size=3",
+    "psycopg": "rate=40&min_size=1&max_size=3",
     "sqlalchemy-null": "rate=5",
 }
 FIXED = re.compile(
@@ -182,7 +183,9 @@ def test_behind_pgbouncer_in_transaction_mode_nothing_of_a_session_is_used(
         assert report.trace.outcome.count(0) == len(report.trace.outcome)
         written = server.log[before:]
         # PgBouncer itself carries the encoding and the name from client to server.
-        assert not re.search(r"(statement|execute [^:]*): SET (?!LOCAL|client_encoding)", written)
+        assert not re.search(
+            r"(statement|execute [^:]*): SET (?!LOCAL|client_encoding|application_name)", written
+        )
         assert "RESET ALL" not in written
         assert "SET LOCAL statement_timeout" in written
 

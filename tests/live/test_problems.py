@@ -10,6 +10,8 @@ import ssl
 
 import aiohttp
 import asyncpg
+import h11
+import httpx
 import psycopg
 import psycopg_pool
 import pytest
@@ -70,6 +72,7 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
 
 MANY = "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 111] Connect call"
 NO_TLS = ConnectionError("PostgreSQL server at 'db:5432' rejected SSL upgrade")
+LIBPQ = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: {}\n'
 PARAMETER = 'unsupported startup parameter: "statement_timeout"'
 ROWS = {
     # 1. Connecting.
@@ -155,6 +158,37 @@ ROWS = {
     "acquire timeout, psycopg_pool": ("PW-LIVE-timeout_acquire", psycopg_pool.PoolTimeout("x")),
     "queue full, psycopg_pool": ("PW-LIVE-queue_full", psycopg_pool.TooManyRequests("x")),
     "server error, psycopg": ("PW-DB-53300", psycopg.errors.TooManyConnections("x")),
+    **{
+        f"libpq: {said}": (code, _connecting(psycopg.OperationalError(LIBPQ.format(said))))
+        for said, code in {
+            "FATAL:  sorry, too many clients already": "PW-DB-53300",
+            'FATAL:  too many connections for role "app"': "PW-DB-53300-role",
+            f"FATAL:  password authentication failed for user {SECRET}": "PW-DB-28P01",
+            "fe_sendauth: no password supplied": "PW-DB-28P01",
+            'FATAL:  role "x" is not permitted to log in': "PW-DB-28000-nologin",
+            'FATAL:  database "x" does not exist': "PW-DB-3D000",
+            "FATAL:  the database system is starting up": "PW-DB-57P03",
+            "FATAL:  no such database: x": "PW-DB-08P01-database",
+            "FATAL:  no more connections allowed (max_client_conn)": "PW-DB-08P01-full",
+            'FATAL:  unsupported startup parameter: "options"': "PW-DB-08P01-parameter",
+            'FATAL:  unrecognized configuration parameter "x"': "PW-DB-42704",
+            'FATAL:  permission denied for database "x"': "PW-DB-42501",
+            "FATAL:  Passwort-Authentifizierung fehlgeschlagen": "PW-DB-refused",
+            "Connection refused": "PW-NET-refused",
+            "No route to host": "PW-NET-path",
+            "timeout expired": "PW-NET-no_answer",
+            "server closed the connection unexpectedly": "PW-NET-closed",
+            "server does not support SSL, but SSL was required": "PW-TLS-none",
+            "SSL error: certificate verify failed": "PW-TLS-untrusted",
+            'server certificate for "x" does not match host name "y"': "PW-TLS-name",
+            "received invalid response to SSL negotiation: H": "PW-DB-not_postgres",
+            "authentication method 99 not supported": "PW-DB-login_method",
+            "out of memory": "PW-DB-too_large",
+        }.items()
+    },
+    "libpq: gone in use": ("PW-LIVE-lost", psycopg.OperationalError("the connection is lost")),
+    "psycopg: ended by an operator": ("PW-DB-57P01", psycopg.errors.AdminShutdown("x")),
+    "psycopg: statement cancelled": ("PW-DB-57014", psycopg.errors.QueryCanceled("x")),
     "close timeout": ("PW-LIVE-timeout_close", _in_phase("close", TimeoutError())),
     # 4. PgBouncer.
     "transaction mode": ("PW-DB-26000", _wrapped(asyncpg.InvalidSQLStatementNameError("x"))),
@@ -205,6 +239,44 @@ ROWS = {
     ),
     "HTTP: bad address": ("PW-HTTP-address", aiohttp.InvalidUrlClientError("http://:1", SECRET)),
     "HTTP: not http": ("PW-HTTP-scheme", aiohttp.NonHttpUrlClientError("ftp://x", SECRET)),
+    "httpx: refused": (
+        "PW-NET-refused",
+        _caused(httpx.ConnectError("x"), ConnectionRefusedError(111, "refused")),
+    ),
+    "httpx: host unknown": (
+        "PW-NET-unknown_host",
+        _caused(httpx.ConnectError("x"), socket.gaierror(-2, "unknown")),
+    ),
+    "httpx: packets dropped": (
+        "PW-NET-no_answer",
+        _caused(httpx.ConnectTimeout(""), TimeoutError()),
+    ),
+    "httpx: never answers": (
+        "PW-LIVE-timeout_read",
+        _caused(httpx.ReadTimeout(""), TimeoutError()),
+    ),
+    "httpx: no connection free": ("PW-LIVE-timeout_acquire", httpx.PoolTimeout("")),
+    "httpx: reset": ("PW-LIVE-lost", httpx.ReadError("")),
+    "httpx: short body": (
+        "PW-HTTP-cut",
+        httpx.RemoteProtocolError("peer closed connection without sending complete message body"),
+    ),
+    "httpx: closes": ("PW-HTTP-disconnected", httpx.RemoteProtocolError("Server disconnected")),
+    "httpx: garbage": (
+        "PW-HTTP-garbage",
+        _caused(httpx.RemoteProtocolError(SECRET), h11.RemoteProtocolError(SECRET)),
+    ),
+    "httpx: status 500": (
+        "PW-HTTP-status",
+        httpx.HTTPStatusError(
+            SECRET, request=httpx.Request("GET", "http://x"), response=httpx.Response(500)
+        ),
+    ),
+    "httpx: certificate": (
+        "PW-TLS-untrusted",
+        _caused(httpx.ConnectError(SECRET), _certificate(18)),
+    ),
+    "httpx: bad address": ("PW-HTTP-address", httpx.InvalidURL(SECRET)),
     # 6. The check itself.
     "memory": ("PW-LIVE-memory", MemoryError()),
     "files": ("PW-LIVE-files", OSError(errno.EMFILE, "Too many open files")),

@@ -36,9 +36,15 @@ class AiohttpDriver:
         self.since_s = 0.0
 
     async def open(self, record: Record, warm: int) -> None:
-        """Make the connector and the session; they connect lazily."""
+        """Make the client, and have it open connections by as many requests."""
         self.record = record
         self.since_s = self.loop.time()
+        await self.connect()
+        if warm:
+            await asyncio.gather(*(self._get(WARM_HOLD_S, None) for _ in range(warm)))
+
+    async def connect(self) -> None:
+        """Make the connector and the session; they connect lazily."""
         arguments = dict(self.arguments)
         connect_s = arguments.pop("connect_timeout") or None
         if arguments["force_close"]:
@@ -51,8 +57,6 @@ class AiohttpDriver:
             trust_env=False,
             trace_configs=[self._tracing()],
         )
-        if warm:
-            await asyncio.gather(*(self._get(WARM_HOLD_S, None) for _ in range(warm)))
 
     async def request(self, row: int, hold_s: float) -> None:
         """GET an answer that takes `hold_s`, read it, and write down how it went."""
@@ -62,11 +66,15 @@ class AiohttpDriver:
             self.record.released(row, now_s)
             self.record.returned(row, now_s)
         except Exception as error:  # noqa: BLE001  every failure of a library is an outcome
-            self.record.failed(row, outcome_of(error), error, self.loop.time())
+            self.record.failed(row, self.outcome_of(error), error, self.loop.time())
 
     async def close(self) -> None:
         """Close the session and its sockets."""
         await self.session.close()
+
+    def outcome_of(self, error: BaseException) -> Outcome:
+        """Sort an exception of the library into the outcomes of a Trace."""
+        return outcome_of(error)
 
     async def finish(self) -> None:
         """Add the connections as the server saw them."""
@@ -82,7 +90,7 @@ class AiohttpDriver:
             link = record.opening(began_s)
             record.opened(link, port, ended_s)
             if closed_s is not None:
-                pooled = not self.arguments["force_close"]
+                pooled = not self.arguments.get("force_close")
                 record.closed(link, Cause.IDLE if pooled else Cause.NOT_POOLED, closed_s)
         for row, port in self.port_of.items():
             record.trace.connection[row] = record.row_of.get(port, -1)

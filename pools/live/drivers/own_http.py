@@ -18,7 +18,7 @@ from yarl import URL
 
 from pools.live import own_problems
 from pools.live.client import tls_context
-from pools.live.drivers.http import AiohttpDriver, outcome_of
+from pools.live.drivers.http import AiohttpDriver
 from pools.live.problems import LiveCheckFailed
 from pools.live.record import Record
 from pools.live.restraint import Restraint
@@ -28,6 +28,7 @@ from pools.trace import Cause, Outcome
 TOTAL_TIMEOUT_S, CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 3.0, 5.0
 BODY_BYTES_MOST = 64 * 1024
 HEADER_BYTES_MOST = 8190
+REDIRECTS = range(300, 400)
 ROW: ContextVar[int | None] = ContextVar("poolwise_http_row", default=None)
 
 
@@ -37,6 +38,14 @@ class TooLong(LiveCheckFailed):
     def __init__(self) -> None:
         """Say so."""
         super().__init__(own_problems.too_large(BODY_BYTES_MOST))
+
+
+class Redirects(LiveCheckFailed):
+    """The endpoint sends its clients elsewhere, where a check does not go."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__(own_problems.redirects())
 
 
 class OwnHttpDriver(AiohttpDriver):
@@ -53,8 +62,14 @@ class OwnHttpDriver(AiohttpDriver):
         self.url = URL(place + target.resource.reveal(), encoded=True)
 
     async def open(self, record: Record, warm: int) -> None:
-        """Make the connector and the session; they connect lazily."""
+        """Make the client, and have it open connections by as many requests."""
         self.record = record
+        await self.connect()
+        if warm:
+            await asyncio.gather(*(self.get() for _ in range(warm)))
+
+    async def connect(self) -> None:
+        """Make the connector and the session; they connect lazily."""
         arguments = dict(self.arguments)
         connect_s = arguments.pop("connect_timeout", 0.0) or None
         if arguments.get("force_close"):
@@ -74,8 +89,6 @@ class OwnHttpDriver(AiohttpDriver):
             max_field_size=HEADER_BYTES_MOST,
             read_bufsize=BODY_BYTES_MOST,
         )
-        if warm:
-            await asyncio.gather(*(self.get() for _ in range(warm)))
 
     async def request(self, row: int, hold_s: float) -> None:
         """Ask once, read the answer, and write down how it went."""
@@ -87,7 +100,7 @@ class OwnHttpDriver(AiohttpDriver):
             self.record.released(row, now_s)
             self.record.returned(row, now_s)
         except Exception as error:  # noqa: BLE001  every failure of a library is an outcome
-            outcome = outcome_of(error)
+            outcome = self.outcome_of(error)
             if outcome is Outcome.ACQUIRE_TIMEOUT and self.record.was_granted(row):
                 outcome = Outcome.CONNECTION_LOST  # it was the answer that took too long
             self.record.failed(row, outcome, error, self.loop.time())
@@ -95,11 +108,16 @@ class OwnHttpDriver(AiohttpDriver):
         self.restraint.answered(failed=failed)
 
     async def get(self) -> tuple[int, int]:
-        """Return status and length of one answer. Raises what aiohttp raises, and TooLong."""
+        """Return status and length of one answer.
+
+        Raises what aiohttp raises, TooLong and Redirects.
+        """
         context = tls_context(self.target.tls)
         async with self.session.request(
             self.target.method, self.url, allow_redirects=False, ssl=context or True
         ) as answer:
+            if answer.status in REDIRECTS:
+                raise Redirects
             answer.raise_for_status()
             size = 0
             async for piece in answer.content.iter_chunked(BODY_BYTES_MOST):

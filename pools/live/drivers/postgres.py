@@ -26,6 +26,7 @@ CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 0.3
 ROW = "poolwise_row"
 ASKING: ContextVar[int | None] = ContextVar("poolwise_asking", default=None)
+MEASURED = frozenset({Outcome.ACQUIRE_TIMEOUT, Outcome.QUEUE_FULL})
 NO_SLOT = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -66,6 +67,7 @@ class PostgresDriver:
         """Open one connection for the pool and note when it opens and closes."""
         if self.is_shut:
             raise NoSlot("the check is closing its connections")
+        await self.restraint.settled()
         link = self.record.opening(self.loop.time())
         try:
             self.restraint.connecting()
@@ -107,12 +109,18 @@ class PostgresDriver:
         try:
             await self.use(row, hold_s)
         except Exception as error:  # noqa: BLE001  every failure of a library is an outcome
-            outcome = outcome_of(error)
+            outcome = self.outcome_of(error)
             if outcome is Outcome.ACQUIRE_TIMEOUT and self.record.was_granted(row):
                 outcome = Outcome.CONNECTION_LOST  # it was the statement that took too long
             self.record.failed(row, outcome, error, self.loop.time())
-            failed = outcome is not Outcome.ACQUIRE_TIMEOUT and not isinstance(error, NoSlot)
+            if outcome is Outcome.CONNECTION_LOST:
+                self.restraint.lost()
+            failed = outcome not in MEASURED and not isinstance(error, NoSlot)
         self.restraint.answered(failed=failed)
+
+    def outcome_of(self, error: BaseException) -> Outcome:
+        """Sort an exception of the library into the outcomes of a Trace."""
+        return outcome_of(error)
 
     async def finish(self) -> None:
         """Add nothing: the client saw everything."""

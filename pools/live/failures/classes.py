@@ -1,7 +1,7 @@
 """What goes wrong on this side: by class of exception, by error number, by timeout.
 
 Keys of classes are `package.Class`, looked up along the class's bases. Observed with asyncpg
-0.32.0, SQLAlchemy 2.1.9, aiohttp 3.14.5 and psycopg_pool 3.3.3.
+0.32.0, SQLAlchemy 2.1.9, aiohttp 3.14.5, httpx 0.28.1 and psycopg_pool 3.3.3.
 """
 
 import errno
@@ -88,6 +88,31 @@ CUT_SHORT = Words(
     "{where} sent less than it announced.",
     "Look into the server's log, and at proxies in between.",
 )
+DISCONNECTED = Words(
+    "PW-HTTP-disconnected",
+    "The server hung up without an answer",
+    "{where} closed the connection before a whole answer: it is not an HTTP server, wants"
+    " TLS, or crashed.",
+    "Check the port and whether the address begins with http or https.",
+)
+NOT_HTTP = Words(
+    "PW-HTTP-garbage",
+    "This is not a proper HTTP answer",
+    "{where} answered with something that HTTP does not allow.",
+    "Check the port and whether the address begins with http or https.",
+)
+STATUS = Words(
+    "PW-HTTP-status",
+    "The server answered with an error",
+    "{where} answered, but not with a success.",
+    "Give an address that answers GET with a status from 200 to 299.",
+)
+ADDRESS = Words(
+    "PW-HTTP-address",
+    "Not a usable address",
+    "The address has no valid host or port.",
+    "Check its spelling.",
+)
 BY_CLASS_CONNECTING: Mapping[str, Words] = {
     "asyncpg.InternalClientError": LOGIN_METHOD,
     "asyncpg.InterfaceError": LOGIN_METHOD,
@@ -141,13 +166,7 @@ BY_CLASS: Mapping[str, Words] = {
     "builtins.ConnectionAbortedError": LOST,
     "builtins.MemoryError": MEMORY,
     "aiohttp.ClientConnectorDNSError": UNKNOWN_HOST,
-    "aiohttp.ServerDisconnectedError": Words(
-        "PW-HTTP-disconnected",
-        "The server hung up without an answer",
-        "{where} closed the connection before a whole answer: it is not an HTTP server, wants"
-        " TLS, or crashed.",
-        "Check the port and whether the address begins with http or https.",
-    ),
+    "aiohttp.ServerDisconnectedError": DISCONNECTED,
     "aiohttp.ClientPayloadError": CUT_SHORT,
     "aiohttp.PayloadEncodingError": CUT_SHORT,
     "aiohttp.TooManyRedirects": Words(
@@ -162,24 +181,17 @@ BY_CLASS: Mapping[str, Words] = {
         "Only http and https are checked.",
         "Begin the address with http:// or https://.",
     ),
-    "aiohttp.InvalidURL": Words(
-        "PW-HTTP-address",
-        "Not a usable address",
-        "The address has no valid host or port.",
-        "Check its spelling.",
-    ),
-    "aiohttp.HttpProcessingError": Words(
-        "PW-HTTP-garbage",
-        "This is not a proper HTTP answer",
-        "{where} answered with something that HTTP does not allow.",
-        "Check the port and whether the address begins with http or https.",
-    ),
-    "aiohttp.ClientResponseError": Words(
-        "PW-HTTP-status",
-        "The server answered with an error",
-        "{where} answered, but not with a success.",
-        "Give an address that answers GET with a status from 200 to 299.",
-    ),
+    "aiohttp.InvalidURL": ADDRESS,
+    "aiohttp.HttpProcessingError": NOT_HTTP,
+    "aiohttp.ClientResponseError": STATUS,
+    "h11.RemoteProtocolError": NOT_HTTP,
+    "httpx.RemoteProtocolError": DISCONNECTED,
+    "httpx.HTTPStatusError": STATUS,
+    "httpx.InvalidURL": ADDRESS,
+    "httpx.ConnectTimeout": NO_ANSWER,
+    "httpx.PoolTimeout": TIMEOUTS["acquire"],
+    "httpx.TimeoutException": TIMEOUTS["read"],
+    "httpx.NetworkError": LOST,
     "aiohttp.ClientConnectionResetError": LOST,
     "sqlalchemy.TimeoutError": TIMEOUTS["acquire"],
     "psycopg_pool.PoolTimeout": TIMEOUTS["acquire"],
