@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sim.advise import Recommendation
 from sim.scenario import Goal, Scenario
-from ui import controls, state
+from ui import controls, held, state
 from ui.advising import Advising
 from ui.panels import advice_words as words
 from ui.words import plain
@@ -21,28 +21,6 @@ _OPEN = "_advice_open"
 _SEEN = "_advice_seen"
 REDRAW_S = 0.4
 CANCEL_WAIT_S = 3.0
-
-
-@dataclass(slots=True)
-class Held:
-    """The search that a session holds, so that it ends with the session."""
-
-    search: Advising | None = None
-
-    def stop(self) -> None:
-        """End it."""
-        if self.search is not None:
-            self.search.cancel()
-
-
-def _release(held: Held) -> None:
-    held.stop()
-
-
-@st.cache_resource(scope="session", on_release=_release, show_spinner=False)
-def _held() -> Held:
-    """Make this session's holder: on_release is how Streamlit tells that a session is gone."""
-    return Held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +88,8 @@ def _suggestion(scenario: Scenario) -> None:
 
 
 def _start(scenario: Scenario) -> None:
-    held = _held()
-    held.stop()
-    search = held.search = Advising(scenario)
+    held.end(_JOB)
+    search = held.hold(_JOB, Advising(scenario))
     state.remember(_JOB, search)
     search.start()
     st.rerun()

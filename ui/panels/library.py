@@ -10,7 +10,7 @@ import streamlit as st
 
 from pools.twin.worker import Answer, Asking, Busy, has_twin, start
 from sim.scenario import Scenario
-from ui import charts, state
+from ui import charts, held, state
 from ui.panels import library_words as words
 from ui.plot.chart import show
 from ui.plot.figure import Figure
@@ -51,28 +51,6 @@ class Job:
             )
 
 
-@dataclass(slots=True)
-class Held:
-    """The question that a session holds, so that it ends with the session."""
-
-    asking: Asking | None = None
-
-    def stop(self) -> None:
-        """End it."""
-        if self.asking is not None:
-            self.asking.cancel()
-
-
-def _release(held: Held) -> None:
-    held.stop()
-
-
-@st.cache_resource(scope="session", on_release=_release, show_spinner=False)
-def _held() -> Held:
-    """Make this session's holder: on_release is how Streamlit tells that a session is gone."""
-    return Held()
-
-
 def library(scenario: Scenario) -> None:
     """Show the question: before, while and after it is asked."""
     st.header("Ask the real library", anchor=False)
@@ -105,11 +83,11 @@ def _invitation(scenario: Scenario) -> None:
 
 
 def _ask(scenario: Scenario) -> None:
-    held, job = _held(), Job(scenario)
-    held.stop()
+    held.end(_JOB)
+    job = Job(scenario)
     state.remember(_JOB, job)
     try:
-        job.asking = held.asking = start(scenario)
+        job.asking = held.hold(_JOB, start(scenario))
     except Busy as refused:
         job.refusal = str(refused)
     st.rerun()

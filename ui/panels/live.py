@@ -20,7 +20,7 @@ from pools.live.target import OwnPostgres
 from pools.setting import InvalidSettings
 from sim.query import to_query
 from sim.scenario import Scenario
-from ui import charts, state
+from ui import charts, held, state
 from ui.panels import diagnose, live_adopt, live_target
 from ui.panels import live_words as words
 from ui.panels.live_target import Known
@@ -50,28 +50,6 @@ class Job:
     def is_running(self) -> bool:
         """Whether processes of it are still there."""
         return self.check is not None and not self.check.is_over
-
-
-@dataclass(slots=True)
-class Held:
-    """The check that a session holds, so that it ends with the session."""
-
-    check: LiveCheck | None = None
-
-    def stop(self) -> None:
-        """End the check."""
-        if self.check is not None:
-            self.check.cancel()
-
-
-def _release(held: Held) -> None:
-    held.stop()
-
-
-@st.cache_resource(scope="session", on_release=_release, show_spinner=False)
-def _held() -> Held:
-    """Make this session's holder: on_release is how Streamlit tells that a session is gone."""
-    return Held()
 
 
 def live(scenario: Scenario) -> None:
@@ -184,7 +162,7 @@ def _look(known: Known) -> LiveCheck:
 def _begin(job: Job, begin: Callable[[], LiveCheck]) -> None:
     state.remember(_JOB, job)
     try:
-        job.check = _held().check = begin()
+        job.check = held.hold(_JOB, begin())
     except LiveCheckFailed as failed:
         job.refusal = str(failed.problem)
     except Busy as refused:

@@ -5,7 +5,6 @@ it and ends with it; the processes that simulate serve all sessions.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
@@ -18,7 +17,7 @@ from sim.sweep.cell import METRICS
 from sim.sweep.grid import Grid, varied_scenario
 from sim.sweep.run import Precision
 from sim.sweep.table import as_csv
-from ui import charts, controls, state
+from ui import charts, controls, held, state
 from ui.panels import sweep_words as words
 from ui.plot.chart import Point, show
 from ui.sweeping import Sweeping
@@ -29,28 +28,6 @@ CANCEL_WAIT_S = 3.0
 NOTHING = "nothing: a curve"
 POINTS = (8, 12, 20)
 STAGES = (2, 8, 24)
-
-
-@dataclass(slots=True)
-class Held:
-    """The sweep that a session holds, so that it ends with the session."""
-
-    sweeping: Sweeping | None = None
-
-    def stop(self) -> None:
-        """End it."""
-        if self.sweeping is not None:
-            self.sweeping.cancel()
-
-
-def _release(held: Held) -> None:
-    held.stop()
-
-
-@st.cache_resource(scope="session", on_release=_release, show_spinner=False)
-def _held() -> Held:
-    """Make this session's holder: on_release is how Streamlit tells that a session is gone."""
-    return Held()
 
 
 def sweep(scenario: Scenario) -> None:
@@ -107,8 +84,7 @@ def _axes(scenario: Scenario) -> list[str]:
 
 
 def _start(scenario: Scenario, x: str, y: str | None, points: int, metric: str) -> None:
-    held = _held()
-    held.stop()
+    held.end(_JOB)
     try:
         across = _axis(scenario, x, points)
         upward = None if y is None else _axis(scenario, y, points)
@@ -116,8 +92,7 @@ def _start(scenario: Scenario, x: str, y: str | None, points: int, metric: str) 
     except InvalidSettings as refused:
         st.error(str(refused), title="This cannot be swept")
         return
-    held.sweeping = Sweeping(grid, Precision(metric, stages=STAGES))
-    state.remember(_JOB, held.sweeping)
+    state.remember(_JOB, held.hold(_JOB, Sweeping(grid, Precision(metric, stages=STAGES))))
     st.rerun()
 
 
