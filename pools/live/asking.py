@@ -86,8 +86,11 @@ def target_of(own: OwnPostgres, ident: str) -> Target:
     )
 
 
-async def look(target: Target) -> PostgresFacts:
-    """Find out what a server allows, over one connection and a second one to try settings."""
+async def look(target: Target, *, tries_settings: bool = True) -> PostgresFacts:
+    """Find out what a server allows, over one connection and a second one to try settings.
+
+    Without `tries_settings` what the target asks for is taken as it is.
+    """
     connection = await connect(target, timeout_s=CONNECT_TIMEOUT_S)
     announced = connection.get_server_pid()
     try:
@@ -101,10 +104,13 @@ async def look(target: Target) -> PostgresFacts:
     for name in ("in_use", "database_in_use", "role_in_use"):
         found[name] = max(0, found[name] - 1)
     pooled = backend != announced
-    settings = dict(target.settings) if pooled else await _accepted(target, number)
+    if pooled or not tries_settings:
+        settings = dict(target.settings)
+    else:
+        settings = await _accepted(target, number)
     return PostgresFacts(
         **found,
-        is_pooled=pooled or settings == target.settings,
+        is_pooled=pooled or (tries_settings and settings == target.settings),
         settings=settings,
         timeouts=timeouts,
         statements=statements,

@@ -41,6 +41,15 @@ async def calibrate_postgres(target: Target, kind: str, tell: Tell) -> Calibrati
     return Calibration(connect=connect_cost, rtt=rtt_cost, pre_ping=ping)
 
 
+async def ask_once(url: str) -> tuple[int, int]:
+    """Return status and length of one answer, over a connection of its own."""
+    async with (
+        _session(aiohttp.TCPConnector(), None) as session,
+        session.get(url, allow_redirects=False) as answer,
+    ):
+        return answer.status, len(await answer.content.read(64))
+
+
 async def calibrate_http(server: HttpServer, tell: Tell) -> Calibration:
     """Measure the costs that matter to an HTTP client."""
     connects: list[float] = []

@@ -34,7 +34,7 @@ READ_BYTES = 65_536
 LOAD_WEIGHT = 8
 SLOTS = Slots()
 BUILT_IN = BuiltIn()
-STEPS = ("server", "calibrate", "load")
+STEPS = ("server", "preflight", "calibrate", "load")
 OWN_STEPS = ("preflight", "calibrate", "load")
 LOOK_STEPS = ("preflight",)
 TITLES = {
@@ -135,7 +135,7 @@ class LiveCheck:
     def _unsaid(self, status: int | None) -> Problem:
         """Say why a child ended without a word; its own alarm is the deadline's."""
         if status == -signal.SIGALRM:
-            return problems.deadline(self.deadline_s)
+            return problems.too_late(self.deadline_s)
         return problems.ended(status)
 
     def _status(self) -> int | None:
@@ -155,7 +155,7 @@ class LiveCheck:
             if left_s <= 0.0:
                 if killed:
                     return
-                self._finish("failed", problem=problems.deadline(self.deadline_s))
+                self._finish("failed", problem=problems.too_late(self.deadline_s))
                 self._kill()
                 killed, self._kill_at = True, time.monotonic() + GONE_S
             elif poller.poll(left_s * 1000.0):

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from pools.live.deadline import be_killed_at
+from pools.live.deadline import OWNER_GONE, be_killed_at
 
 MEMORY_BYTES = 768 * 1024**2
 FILES = 256
@@ -73,7 +73,7 @@ def _write(answers: int, message: dict[str, Any]) -> None:
 def _end_with_parent() -> None:
     while sys.stdin.readline():
         pass
-    os._exit(1)
+    os._exit(OWNER_GONE)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ENDED_AFTER_S = 2.0
+OWNER_GONE = 3  # how a check ends whose owner's pipe has closed
 # The kernel needs a moment to end a process and close its sockets, on a busy machine more.
 FOR_THE_KERNEL_S = 0.5
 

@@ -1,8 +1,8 @@
 """Why a check of somebody's server does not start, or stops itself."""
 
-from pools.live.failures import classes
+from pools.live.failures import classes, life_cycle
 from pools.live.preflight import PostgresFacts
-from pools.live.problems import Problem
+from pools.live.problems import Problem, of_life
 
 
 def superuser() -> Problem:
@@ -68,5 +68,4 @@ def redirects() -> Problem:
 
 def cancelled() -> Problem:
     """Say that a person ended the check."""
-    title = "Cancelled"
-    return Problem("PW-LIVE-cancelled", title, "The check was ended by hand.", "Start it again.")
+    return of_life(life_cycle.CANCELLED)

@@ -5,12 +5,11 @@ starts only if that still holds.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
-from statistics import fmean, median, pstdev
+from statistics import median
 from typing import Any
 
 from pools.live import asking, own_problems, policy, problems
@@ -20,7 +19,7 @@ from pools.live.drivers.own_http import OwnHttpDriver
 from pools.live.drivers.postgres import PostgresDriver
 from pools.live.facts import Calibration, Cost, ServerFacts
 from pools.live.guard import Door, GuardedLoop, only
-from pools.live.preflight import HttpFacts, Look, PostgresFacts, Spread
+from pools.live.preflight import HttpFacts, Look, PostgresFacts, ask_a_few, shown
 from pools.live.probe import tell_apart
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.record import Record
@@ -30,7 +29,6 @@ from pools.live.target import OwnHttp, OwnPostgres, bracketed, from_order
 
 CONNECTS_PER_S = 10
 LOOK_SOCKETS = 4
-LOOK_REQUESTS = 10
 OBSERVE_S = 0.5
 
 
@@ -86,11 +84,11 @@ class OwnSteps(Steps):
         if self.order.get("ask_activity"):
             self.say({"activity": (await asking.activity(first)).as_json()})
         if self.order["only_look"]:
-            self.tell(1.0, _shown(facts), "done")
+            self.tell(1.0, shown(facts), "done")
             self.say({"done": {}})
             return
         self._still_allowed(facts)
-        self.tell(1.0, _shown(facts), "done")
+        self.tell(1.0, shown(facts), "done")
         self.begin("calibrate")
         target = asking.prepared(first, facts)
         calibrate = calibration(self.order["kind"], pooled=facts.is_pooled)
@@ -150,8 +148,7 @@ class OwnSteps(Steps):
     async def _http(self, own: OwnHttp) -> None:
         self.begin("preflight")
         facts, connect_s = await self._ask_http(own)
-        self.say({"look": Look(facts).as_json()})
-        self.tell(1.0, _shown(facts), "done")
+        self.found(facts)
         if self.order["only_look"]:
             self.say({"done": {}})
             return
@@ -171,20 +168,14 @@ class OwnSteps(Steps):
         record = Record.of(())
         record.start_s = asyncio.get_running_loop().time()
         await driver.open(record, 0)
-        times, status, size = [], 0, 0
         try:
-            for turn in range(LOOK_REQUESTS + 1):
-                began_s = time.perf_counter()
-                status, size = await driver.get()
-                if turn:
-                    times.append(time.perf_counter() - began_s)
+            facts = await ask_a_few(driver.get)
         finally:
             await driver.close()
         trace = record.trace
         opened = zip(trace.opening_s, trace.opened_s, strict=True)
         connect_s = median(end - begin for begin, end in opened)
-        spread = Spread(fmean(times), pstdev(times), len(times))
-        return HttpFacts(status, spread, size), connect_s
+        return facts, connect_s
 
     async def load(self, driver: Any, costs: Calibration) -> dict[str, Any]:  # noqa: ANN401
         """Put the load on the pool, unless something stops the check."""
@@ -195,9 +186,3 @@ class OwnSteps(Steps):
     def opened(self) -> None:
         """Note how long connects have waited up to here: that is not in any wait."""
         self.paced_before_s = self.door.paced_s
-
-
-def _shown(facts: PostgresFacts | HttpFacts) -> dict[str, Any]:
-    if isinstance(facts, HttpFacts):
-        return {"status": facts.status, "answer_ms": round(facts.answers.mean_s * 1e3, 3)}
-    return {"version": facts.version, "in_use": facts.in_use, "free": facts.free_here}

@@ -6,14 +6,17 @@ A check never takes more than a quarter of the free slots, whichever limit is th
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean, pstdev
 from typing import Any, Self, TypeAlias
 
 SHARE_OF_FREE = 4
 LEFT_FREE_MIN = 5
 LEFT_FREE_SHARE = 0.1
 CONTROL = 1
+LOOK_REQUESTS = 10
 NO_LIMIT = -1
 
 
@@ -118,3 +121,21 @@ class Look:
             if values.get(name):
                 values[name] = Spread(**values[name])
         return cls(HttpFacts(**values) if "answers" in values else PostgresFacts(**values))
+
+
+async def ask_a_few(ask: Callable[[], Awaitable[tuple[int, int]]]) -> HttpFacts:
+    """Ask an HTTP server a few times in a row; `ask` returns status and length of an answer."""
+    times, status, size = [], 0, 0
+    for turn in range(LOOK_REQUESTS + 1):
+        began_s = time.perf_counter()
+        status, size = await ask()
+        if turn:
+            times.append(time.perf_counter() - began_s)
+    return HttpFacts(status, Spread(fmean(times), pstdev(times), len(times)), size)
+
+
+def shown(facts: Facts) -> dict[str, Any]:
+    """Return what a step shows of what was found."""
+    if isinstance(facts, HttpFacts):
+        return {"status": facts.status, "answer_ms": round(facts.answers.mean_s * 1e3, 3)}
+    return {"version": facts.version, "in_use": facts.in_use, "free": facts.free_here}

@@ -6,12 +6,21 @@ a PostgreSQL said is kept apart, cut and redacted, in `server_text`.
 """
 
 import re
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from pools.live.failures import built_in, classes, libpq, sqlstates, words
-from pools.live.failures.words import AGAIN, Words
+from pools.live import deadline
+from pools.live.failures import (
+    built_in,
+    classes,
+    libpq,
+    life_cycle,
+    sqlstates,
+    words,
+)
+from pools.live.failures.words import Words
 from pools.live.server_text import harmless
 
 LAST_WORDS_MAX = 200
@@ -119,19 +128,30 @@ def unsupported() -> Problem:
     return Problem("PW-LIVE-system", "No live check here", cause, next_step, NOT_STARTED)
 
 
-def deadline(seconds: float) -> Problem:
+def too_late(seconds: float) -> Problem:
     """Say that the whole check ran into its deadline."""
-    cause = f"It was not finished {seconds:.0f} s after its start (total timeout), so it was ended."
-    return Problem("PW-LIVE-deadline", "The check took too long", cause, AGAIN)
+    return of_life(life_cycle.DEADLINE, seconds=round(seconds))
 
 
 def ended(status: int | None) -> Problem:
     """Say that the child process ended without a result, by itself or by a signal."""
-    how = f"with status {status}" if status is not None else "without a status"
-    cause = f"Its process ended {how} before it had a result."
-    if status is not None and status < 0:
-        cause = f"Signal {-status} ended its process before it had a result."
-    return Problem("PW-LIVE-child", "The check ended unexpectedly", cause, AGAIN)
+    match status:
+        case None:
+            return of_life(life_cycle.STATUS, status="without a status")
+        case deadline.OWNER_GONE:
+            return of_life(life_cycle.OWNER_GONE)
+        case _ if status == -signal.SIGXCPU:
+            return of_life(life_cycle.PROCESSOR)
+        case _ if status < 0:
+            return of_life(life_cycle.SIGNAL, status=-status)
+    return of_life(life_cycle.STATUS, status=f"with status {status}")
+
+
+def of_life(row: Words, **values: object) -> Problem:
+    """Make a Problem of a row about a check's life; one that never began says so."""
+    began = row not in (life_cycle.SESSION_BUSY, life_cycle.ALL_BUSY, life_cycle.TOO_OFTEN)
+    cause, next_step = (text.format(**values) for text in (row.cause, row.next_step))
+    return Problem(row.code, row.title, cause, next_step, NOT_DONE if began else NOT_STARTED)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

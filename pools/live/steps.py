@@ -12,9 +12,9 @@ from typing import Any
 
 import asyncpg
 
-from pools.live import postgres, problems
+from pools.live import asking, postgres, problems
 from pools.live.binaries import Binaries
-from pools.live.calibrate import calibrate_http
+from pools.live.calibrate import ask_once, calibrate_http
 from pools.live.client import connect
 from pools.live.clock import precise_loop
 from pools.live.drivers import Driver
@@ -32,6 +32,7 @@ from pools.live.http_server import HttpServer
 from pools.live.load import Load, Schedule
 from pools.live.near_load import near_load
 from pools.live.policy import Policy
+from pools.live.preflight import Facts, Look, ask_a_few, shown
 from pools.live.problems import Problem
 from pools.live.record import Record
 
@@ -87,7 +88,7 @@ class Steps:
 
     def too_late(self) -> Problem:
         """Say that the whole check ran into its deadline."""
-        return problems.deadline(self.order["deadline_s"])
+        return problems.too_late(self.order["deadline_s"])
 
     async def explain(self, error: Exception) -> Problem:
         """Turn an exception of the present step into words."""
@@ -111,6 +112,8 @@ class Steps:
                 server.max_connections - self.order["own_slots"],
             )
             self.tell(1.0, {"max_connections": facts.max_connections}, "done")
+            self.begin("preflight")
+            self.found(await asking.look(server.target, tries_settings=False))
             self.begin("calibrate")
             costs = await calibration(self.order["kind"])(server.target, self._fraction)
             driver = database_driver(self.order["kind"])
@@ -131,6 +134,8 @@ class Steps:
         try:
             facts = ServerFacts("aiohttp.web", version("aiohttp"), "built in")
             self.tell(1.0, {}, "done")
+            self.begin("preflight")
+            self.found(await ask_a_few(partial(ask_once, server.url)))
             self.begin("calibrate")
             costs = await calibrate_http(server, self._fraction)
             make = partial(http_driver(self.order["kind"]), server, self.order["pool"])
@@ -147,6 +152,11 @@ class Steps:
         costs = replace(costs, lags=lags)
         self.tell(1.0, costs.in_ms(), "done")
         return costs
+
+    def found(self, facts: Facts) -> None:
+        """Hand on what a look has found, and end that step."""
+        self.say({"look": Look(facts).as_json()})
+        self.tell(1.0, shown(facts), "done")
 
     def opened(self) -> None:
         """Hear that the pool is open and the load begins."""

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pools.live import postgres
+from pools.live import check, postgres
+
+
+@pytest.fixture(autouse=True)
+def _a_new_minute() -> None:
+    """Let each test start as many checks as a session may in a minute."""
+    check.SLOTS.forget()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A live check as its caller sees it: it ends, at once when told, and leaves nothing."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from pools.live import check
-from pools.live.slots import Busy
+from pools.live.slots import Busy, Slots
 from sim.query import parse
 from tests.live.processes import family, is_alive, start_owner, still_there
 
@@ -53,8 +54,8 @@ def test_cancel_ends_every_process_of_a_check(running: check.LiveCheck) -> None:
 
 
 def test_a_child_that_hangs_is_killed_at_its_deadline() -> None:
-    stuck = check.start(parse(LONG), session="stuck", deadline_s=5.0)
-    _until(stuck, "calibrate")
+    stuck = check.start(parse(LONG), session="stuck", deadline_s=8.0)
+    _until(stuck, "server")
     processes = family(stuck.pid)
     os.kill(stuck.pid, signal.SIGSTOP)
     assert stuck.wait(60)
@@ -113,7 +114,7 @@ def test_nothing_of_our_environment_reaches_a_check(monkeypatch: pytest.MonkeyPa
     made = check.start(parse("duration_s=1&warm_up_s=0&rate=20"), session="environment")
     _until(made, "load")
     processes = family(made.pid)
-    found = [one.pid for one in processes if CANARY in str(one.environ()) + str(one.cmdline())]
+    found = [one.pid for one in processes if CANARY in _shown(one)]
     assert psutil.Process().pid not in {one.pid for one in processes}
     assert len(processes) > 3
     assert found == []
@@ -138,6 +139,47 @@ def test_a_session_has_one_check_and_the_server_two(running: check.LiveCheck) ->
     assert third.wait(30)
 
 
+def test_the_refusals_of_a_busy_session_are_problems_with_codes() -> None:
+    slots = Slots()
+    slots.take("one", 2)
+    with pytest.raises(Busy, match="in this session") as own:
+        slots.take("one", 2)
+    slots.take("two", 2)
+    with pytest.raises(Busy, match="2 live checks") as all_of_them:
+        slots.take("three", 2)
+    codes = [refused.value.problem.code for refused in (own, all_of_them)]
+    assert codes == ["PW-LIVE-busy_session", "PW-LIVE-busy"]
+
+
+def test_a_session_starts_six_checks_within_a_minute_and_the_seventh_after_it() -> None:
+    now_s = 0.0
+    slots = Slots(lambda: now_s)
+    for number in range(6):
+        now_s = 5.0 * number
+        slots.take("one", 2)
+        slots.give_back("one")
+    with pytest.raises(Busy, match="Try again in 35 s") as refused:
+        slots.take("one", 2)
+    assert refused.value.problem.code == "PW-LIVE-too_often"
+    slots.take("two", 2)  # another session is not held back
+    now_s = 60.0
+    slots.take("one", 2)
+    slots.give_back("one")
+    with pytest.raises(Busy):
+        slots.take("one", 2)
+
+
+def test_a_check_whose_owners_pipe_closes_says_that_its_owner_ended() -> None:
+    made = check.start(parse(LONG), session="pipe")
+    pipe = made._child.stdin
+    assert pipe is not None
+    _until(made, "calibrate")
+    pipe.close()
+    assert made.wait(60)
+    assert made.problem is not None
+    assert made.problem.code == "PW-LIVE-owner"
+
+
 def test_the_page_loads_no_library_that_opens_sockets_to_offer_a_check() -> None:
     code = "import sys, pools.live.check, pools.live.compare; print('\\n'.join(sys.modules))"
     with start_owner(code) as page:
@@ -145,6 +187,13 @@ def test_the_page_loads_no_library_that_opens_sockets_to_offer_a_check() -> None
         loaded = set(page.stdout.read().split())
     assert "pools.live.check" in loaded
     assert not loaded & {"asyncpg", "sqlalchemy", "aiohttp"}
+
+
+def _shown(process: psutil.Process) -> str:
+    """Return what every account may read of a process; nothing if it has just ended."""
+    with contextlib.suppress(psutil.Error):
+        return str(process.environ()) + str(process.cmdline())
+    return ""
 
 
 def _until(made: check.LiveCheck, step: str) -> None:

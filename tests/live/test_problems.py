@@ -5,6 +5,7 @@ for it. Faults that are made for real are in `tests/live/test_faults.py`.
 """
 
 import errno
+import signal
 import socket
 import ssl
 
@@ -20,10 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from pools.live.failures import built_in, classes, sqlstates
+from pools.live import own_problems, problems
+from pools.live.deadline import OWNER_GONE
+from pools.live.failures import built_in, classes, life_cycle, sqlstates
 from pools.live.guard import Forbidden, TooManySockets
 from pools.live.postgres import ServerFailed
+from pools.live.preflight import PostgresFacts
 from pools.live.problems import LiveCheckFailed, Problem, during, explain
+from pools.live.restraint import too_many_failures
 from pools.live.server_text import TEXT_MAX, harmless
 
 SECRET = "canary-password"
@@ -126,7 +131,11 @@ ROWS = {
     "route: none": ("PW-NET-path", _connecting(OSError(errno.ENETUNREACH, "unreachable"))),
     "not allowed": ("PW-NET-not_allowed", _connecting(Forbidden())),
     "socket cap": ("PW-LIVE-sockets", _connecting(TooManySockets())),
+    "recovering": ("PW-DB-57P03", _state("57P03", "the database system is in recovery mode")),
+    "shutting down": ("PW-DB-57P03", _state("57P03", "the database system is shutting down")),
+    "garbage bytes": ("PW-DB-not_postgres", _connecting(asyncpg.exceptions.ProtocolError("x"))),
     # 2. During the run.
+    "corrupt bytes": ("PW-LIVE-lost", asyncpg.InternalClientError("unknown message type")),
     "frozen or silent": ("PW-LIVE-timeout_command", _in_phase("command", TimeoutError())),
     "reset": ("PW-DB-08003", _wrapped(_lost())),
     "silent, by the system": ("PW-LIVE-lost", OSError(errno.ETIMEDOUT, "timed out")),
@@ -224,6 +233,33 @@ ROWS = {
         ),
     ),
     "HTTP: closes": ("PW-HTTP-disconnected", aiohttp.ServerDisconnectedError()),
+    "HTTP: reset": ("PW-LIVE-lost", aiohttp.ClientOSError(104, "Connection reset by peer")),
+    "HTTP: a hang-up while sending": (
+        "PW-LIVE-lost",
+        aiohttp.ClientConnectionResetError("Cannot write to closing transport"),
+    ),
+    "HTTP: long header": (
+        "PW-HTTP-garbage",
+        _caused(
+            aiohttp.ClientResponseError(REQUEST, (), message=SECRET),
+            aiohttp.http_exceptions.LineTooLong(SECRET, "8190"),
+        ),
+    ),
+    "HTTP: bad chunk": (
+        "PW-HTTP-cut",
+        _caused(
+            aiohttp.ClientPayloadError(SECRET),
+            aiohttp.http_exceptions.TransferEncodingError(SECRET),
+        ),
+    ),
+    "HTTP: TLS on a port without": (
+        "PW-TLS-failed",
+        aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "wrong version number")),
+    ),
+    "HTTP: certificate for another name": (
+        "PW-TLS-name",
+        _caused(aiohttp.ClientConnectorCertificateError(KEY, _certificate(62)), _certificate(62)),
+    ),
     "HTTP: garbage": (
         "PW-HTTP-garbage",
         _caused(
@@ -284,6 +320,10 @@ ROWS = {
     "system": ("PW-LIVE-os", OSError(errno.EIO, "Input/output error")),
     "anything": ("PW-LIVE-unexpected", ValueError(SECRET)),
     "in a group": ("PW-DB-53300", ExceptionGroup("x", [asyncpg.TooManyConnectionsError("x")])),
+    "files, in a group": (
+        "PW-LIVE-files",
+        ExceptionGroup("x", [OSError(errno.EMFILE, "Too many open files")]),
+    ),
     **{
         f"server: {code}": (f"PW-LIVE-{code}", ServerFailed(code, SECRET)) for code in built_in.ROWS
     },
@@ -310,6 +350,51 @@ def is_said_well(problem: Problem) -> bool:
     for unwanted in (SECRET, "None", "Traceback", "Error(", "{", "\n", "/home/"):
         assert unwanted not in whole
     return True
+
+
+FACTS = PostgresFacts("18", 40, 3, 30, -1, 5, -1, 10, False, False, False)
+# The rows of the matrix that are no exceptions: the check itself refuses, stops, or is ended.
+LIFE = {
+    "a second check in one session": ("PW-LIVE-busy_session", life_cycle.SESSION_BUSY, {}),
+    "more sessions than checks": ("PW-LIVE-busy", life_cycle.ALL_BUSY, {"most": 2}),
+    "one after the other": ("PW-LIVE-too_often", life_cycle.TOO_OFTEN, {"most": 6, "wait_s": 9}),
+    "tab closed, or cancelled": ("PW-LIVE-cancelled", life_cycle.CANCELLED, {}),
+}
+OWN = {
+    "ended with the application (Ctrl-C, SIGTERM, SIGKILL)": (
+        "PW-LIVE-owner",
+        problems.ended(OWNER_GONE),
+    ),
+    "deadline": ("PW-LIVE-deadline", problems.too_late(38.2)),
+    "process killed": ("PW-LIVE-child", problems.ended(-9)),
+    "process ended": ("PW-LIVE-child", problems.ended(1)),
+    "process ended, how is not known": ("PW-LIVE-child", problems.ended(None)),
+    "processor time": ("PW-LIVE-processor", problems.ended(-signal.SIGXCPU)),
+    "reset and refused, again and again": ("PW-LIVE-failures", too_many_failures(5, 20)),
+    "superuser": ("PW-LIVE-superuser", own_problems.superuser()),
+    "too few slots": ("PW-LIVE-slots", own_problems.too_few(FACTS, 3)),
+    "others need the slots": ("PW-LIVE-crowded", own_problems.crowded(FACTS)),
+    "a pool for another kind of server": ("PW-LIVE-target", own_problems.wrong_kind("http")),
+    "answers too large": ("PW-LIVE-answer", own_problems.too_large(65_536)),
+    "redirect": ("PW-HTTP-redirects", own_problems.redirects()),
+    "cancelled": ("PW-LIVE-cancelled", own_problems.cancelled()),
+    "policy": ("PW-LIVE-policy", problems.not_allowed("Policy public: live checks are off.")),
+    "kind": ("PW-LIVE-kind", problems.no_driver("x")),
+    "system": ("PW-LIVE-system", problems.unsupported()),
+} | {what: (code, problems.of_life(row, **values)) for what, (code, row, values) in LIFE.items()}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_every_row_of_a_checks_own_life_has_its_code_and_words(what: str) -> None:
+    code, problem = OWN[what]
+    assert problem.code == code
+    assert is_said_well(problem)
+
+
+def test_what_never_began_says_that_nothing_was_started() -> None:
+    for what, (_, problem) in OWN.items():
+        began = what not in LIFE or what == "tab closed, or cancelled"
+        assert ("started" in problem.not_done) == (not began or what in {"kind", "system"}), what
 
 
 def test_the_rows_cover_every_sentence_there_is() -> None:

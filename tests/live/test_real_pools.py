@@ -26,6 +26,7 @@ from pools.kinds.base import Pool
 from pools.live import check
 from pools.live.compare import compare, requested
 from pools.live.plan import PARAMETERS
+from pools.live.preflight import HttpFacts, PostgresFacts
 from pools.live.report import LiveReport
 from pools.trace import Outcome
 from sim.query import parse
@@ -41,6 +42,7 @@ QUERIES = {
     "aiohttp": "limit=4",
     "httpx": "pool_connections=4",
 }
+CHECKS: dict[str, check.LiveCheck] = {}
 LIMITED = [kind for kind in QUERIES if kind != "sqlalchemy-null"]
 
 
@@ -49,6 +51,7 @@ def report_of(query: str) -> LiveReport:
     """Run one live check to its end, once for the whole file."""
     made = check.start(parse(query), session=query)
     made.wait()
+    CHECKS[query] = made
     assert made.report is not None, made.problem
     return made.report
 
@@ -143,6 +146,21 @@ def test_a_report_survives_json(report: LiveReport) -> None:
     again = LiveReport.from_json(json.loads(text))
     assert json.dumps(again.as_json(), allow_nan=False) == text
     assert again.scenario == report.scenario
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_the_built_in_server_is_looked_at_like_any_other(kind: str) -> None:
+    report_of(_query(kind))
+    made = CHECKS[_query(kind)]
+    names = [step.name for step in made.steps]
+    assert names == ["server", "preflight", "calibrate", "load"]
+    numbers = made.steps[1].numbers
+    if made.report and made.report.scenario.pool.serves == "database":
+        assert isinstance(made.facts, PostgresFacts)
+        assert numbers["free"] == made.facts.free_here > 0
+    else:
+        assert isinstance(made.facts, HttpFacts)
+        assert numbers["status"] == made.facts.status == 200
 
 
 def test_calibration_measures_what_the_kind_needs(report: LiveReport) -> None:

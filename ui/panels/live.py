@@ -15,7 +15,6 @@ from pools.live.plan import plan
 from pools.live.preflight import PostgresFacts
 from pools.live.problems import LiveCheckFailed, Problem
 from pools.live.report import LiveReport
-from pools.live.slots import Busy
 from pools.live.target import OwnPostgres
 from pools.setting import InvalidSettings
 from sim.query import to_query
@@ -165,8 +164,6 @@ def _begin(job: Job, begin: Callable[[], LiveCheck]) -> None:
         job.check = held.hold(_JOB, begin())
     except LiveCheckFailed as failed:
         job.refusal = str(failed.problem)
-    except Busy as refused:
-        job.refusal = str(refused)
     st.rerun()
 
 

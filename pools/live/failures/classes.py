@@ -201,6 +201,8 @@ BY_CLASS: Mapping[str, Words] = {
 BY_ERRNO: Mapping[int, Words] = {
     errno.ECONNREFUSED: REFUSED,
     errno.ETIMEDOUT: LOST,
+    errno.ECONNRESET: LOST,
+    errno.EPIPE: LOST,
     errno.EHOSTUNREACH: NO_PATH,
     errno.ENETUNREACH: NO_PATH,
     errno.EHOSTDOWN: NO_PATH,
@@ -220,6 +222,8 @@ BY_ERRNO: Mapping[int, Words] = {
 }
 BY_ERRNO_CONNECTING: Mapping[int, Words] = {
     errno.ETIMEDOUT: NO_ANSWER,
+    errno.ECONNRESET: CLOSED_AT_ONCE,
+    errno.EPIPE: CLOSED_AT_ONCE,
     errno.EINVAL: NO_PATH,
     errno.EACCES: NO_PATH,
     errno.EPERM: NO_PATH,
