@@ -19,8 +19,7 @@ from sim.scenario import Scenario
 
 def summary_of(scenario: Scenario, tables: Tables, truncated: str) -> Summary:
     """Return what sim.kernel.summary.summarise returns, without copying any column."""
-    asked = int(tables.run[0]["asked"])
-    waits_s, latencies_s = np.empty(asked), np.empty(asked)
+    waits_s, latencies_s = tables.waits, tables.latencies
     found = np.zeros(1, NUMBERS)
     count(tables.run, found, waits_s, latencies_s, scenario.warm_up_s, scenario.duration_s)
     seen, capacity = found[0], scenario.capacity

@@ -32,7 +32,7 @@ Values = dict[str, float]
 
 
 class Tables(NamedTuple):
-    """A run and its tables."""
+    """A run and its tables; waits and latencies are filled when it is over."""
 
     run: NDArray[np.void]
     requests: NDArray[np.void]
@@ -46,11 +46,13 @@ class Tables(NamedTuple):
     holds: NDArray[np.float64]
     owners: NDArray[np.int64]
     thinks: NDArray[np.float64]
+    waits: NDArray[np.float64]
+    latencies: NDArray[np.float64]
 
     def introduce(self) -> None:
         """Tell the run where its tables are."""
         row = self.run[0]
-        for name in self._fields[1:]:
+        for name in self._fields[1:-2]:
             row[f"{name}_at"] = getattr(self, name).ctypes.data
         for name in ("requests", "links", "slots", "events", "jobs", "thinks"):
             row[f"{name}_max"] = len(getattr(self, name))
@@ -75,6 +77,8 @@ def tables_for(scenario: Scenario, demand: Demand, room: Room, factor: int) -> T
         holds=demand.hold_s,
         owners=demand.pool,
         thinks=demand.thinks_s,
+        waits=room.table("waits", count, np.dtype(np.float64)),
+        latencies=room.table("latencies", count, np.dtype(np.float64)),
     )
     made.speeds[0] = 0.0
     made.introduce()
