@@ -15,7 +15,7 @@ import simpy
 from simpy.core import StopSimulation
 
 Stage = tuple[Callable[[Any], None], ...]
-_NORMAL, _LAST = 1, 2
+NORMAL, _LAST = 1, 2
 
 
 class Call:
@@ -44,9 +44,11 @@ class Agenda(simpy.Environment):
         number = self._eid.__next__
 
         def push(event: Any, at_s: float) -> None:  # noqa: ANN401
-            heappush(queue, (at_s, _NORMAL, number(), event))
+            heappush(queue, (at_s, NORMAL, number(), event))
 
         self.push = push
+        # Where each request passes, a heappush of (at_s, NORMAL, number(), event) saves a call.
+        self.number: Callable[[], int] = number
 
     def call(self, callback: Callable[[Any], None], at_s: float, payload: Any = None) -> None:  # noqa: ANN401
         """Add a new event for one callback."""
@@ -57,14 +59,15 @@ class Agenda(simpy.Environment):
         heappush(self._queue, (at_s, _LAST, next(self._eid), Call(callback, payload)))  # type: ignore[misc]  # light
 
     def play(self) -> None:
-        """Do what is due until nothing is left, or `stop`: SimPy's `run` and `step` in one."""
+        """Do what is due until nothing is left, or `stop`: SimPy's `run` and `step` in one.
+
+        Light events have one callback each and keep it.
+        """
         queue: Any = self._queue
         try:
             while queue:
                 self._now, _, _, event = heappop(queue)
-                stage, event.callbacks = event.callbacks, None
-                for callback in stage:
-                    callback(event)
+                event.callbacks[0](event)
         except StopSimulation:
             return
 

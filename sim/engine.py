@@ -11,11 +11,13 @@ world of one worker's pool. A request is its own event: it is re-armed from step
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappush
 from operator import methodcaller
 from typing import Any
 
+from pools.protocol import NEW
 from pools.trace import Trace
-from sim.agenda import Agenda, Call
+from sim.agenda import NORMAL, Agenda, Call
 from sim.clients import Clients
 from sim.record import Record
 from sim.scenario import REQUESTS_MAX, Scenario
@@ -25,6 +27,7 @@ from sim.workload import Arrivals, Streams, draw, endless_connects, endless_hold
 from sim.world import PoolWorld, Shared, Visit
 from sim.worlds import worlds_of
 
+NEVER = math.inf
 _TICK_EVERY = 2048
 # Of clients that do more than wait for one checkout: each takes up to a kilobyte.
 IN_PROGRESS_MAX = 50_000
@@ -174,6 +177,9 @@ class Run:
 
     def _feed(self, rows: Iterator[tuple[float, float, int, int]]) -> None:
         agenda, worlds = self.agenda, self.worlds
+        queue: Any = agenda._queue
+        number = agenda.number
+        new = Visit.__new__
         first = next(rows, None)
         if first is None:
             self.no_more()
@@ -187,17 +193,20 @@ class Run:
             if upcoming is None:
                 self.no_more()
             else:
-                event.callbacks, event.payload = callbacks, upcoming
-                agenda.push(event, upcoming[0])
+                event.payload = upcoming
+                heappush(queue, (upcoming[0], NORMAL, number(), event))
             world = worlds[pool]
-            visit = Visit(count, world, hold_s, host, -1)
+            visit = new(Visit)  # and what its constructor does, which would cost a call
+            visit.row, visit.world, visit.host = count, world, host
+            visit.hold_s, visit.user = hold_s, -1
+            visit.stage, visit.expires_s = NEW, NEVER
+            visit.slot = visit.timeout_s = None
             count += 1
             if not count % _TICK_EVERY:
                 self._ticks()
             self._outstanding += 1
             world.ask(visit, at_s)
 
-        callbacks = (arrive,)
         agenda.call(arrive, first[0], first)
 
     def _finish(self) -> Trace:

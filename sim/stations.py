@@ -100,13 +100,15 @@ class Cores:
 
     def enter(self, job: Any, demand_s: float, now: float) -> None:  # noqa: ANN401
         """Start computing for a job."""
-        self._advance(now)
+        jobs = self._jobs
+        self._virtual_s += (now - self._last_s) * self._speeds[len(jobs)]
+        self._last_s = now
         self._sequence += 1
         entry = (self._virtual_s + demand_s, self._sequence, job)
-        heappush(self._jobs, entry)
-        if len(self._jobs) == len(self._speeds):
-            self._speeds.append(self._pace * self._capacity.speed(len(self._jobs)))
-        if self._jobs[0] is entry:  # else whoever is first leaves no sooner than before
+        heappush(jobs, entry)
+        if len(jobs) == len(self._speeds):
+            self._speeds.append(self._pace * self._capacity.speed(len(jobs)))
+        if jobs[0] is entry:  # else whoever is first leaves no sooner than before
             self._arm(now)
 
     def drop(self, job: Any, now: float) -> None:  # noqa: ANN401

@@ -5,11 +5,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import heappush
 from typing import Any, TypeAlias
 
 from pools.protocol import NEW, OPENING, QUEUED, WOKEN, Request, Slot, Step
 from pools.trace import Cause, Outcome
-from sim.agenda import Agenda, Call
+from sim.agenda import NORMAL, Agenda, Call
 from sim.record import NAN, Record
 from sim.scenario import Scenario
 from sim.stations import Cores, Slots
@@ -86,6 +87,8 @@ class PoolWorld:
         scenario = shared.scenario
         self.number = number
         self._agenda = shared.agenda
+        self._queue: Any = shared.agenda._queue
+        self._number = shared.agenda.number
         self._record = record = shared.record
         self._granted, self._released = record.granted, record.released
         self._returned, self._outcome = record.returned, record.outcome
@@ -159,15 +162,15 @@ class PoolWorld:
 
     def grant(self, request: AnyVisit, slot: Slot) -> None:
         """Let the request use the connection: first the server computes, then the rest."""
-        agenda, row = self._agenda, request.row
-        now = agenda._now
+        now, row = self._agenda._now, request.row
         self._granted[row] = now
         self._connection[row] = slot.link
         request.callbacks = self._used
         if self._cpu:
             self._cores.enter(request, self._cpu * request.hold_s, now)
         else:
-            agenda.push(request, now + request.hold_s + self._use_s)
+            at_s = now + request.hold_s + self._use_s
+            heappush(self._queue, (at_s, NORMAL, self._number(), request))
 
     def reject(self, request: AnyVisit, outcome: Outcome) -> None:
         """Note the failure; the caller goes on."""
@@ -190,8 +193,8 @@ class PoolWorld:
 
     def wake(self, request: AnyVisit) -> None:
         """Let the waiter continue after what is already due."""
-        agenda = self._agenda
-        if self._may_run_on and agenda._queue[0][0] > agenda._now:
+        agenda, queue = self._agenda, self._queue
+        if self._may_run_on and queue and queue[0][0] > agenda._now:
             self._may_run_on = False
             self._runs_on = request
         else:
@@ -220,7 +223,8 @@ class PoolWorld:
     def computed(self, visit: Visit) -> None:
         """Go on after the server has computed: waiting, application, round trips."""
         rest_s = (1.0 - self._cpu) * visit.hold_s + self._use_s
-        self._agenda.push(visit, self._agenda._now + rest_s)
+        at_s = self._agenda._now + rest_s
+        heappush(self._queue, (at_s, NORMAL, self._number(), visit))
 
     def _serve(self, visit: Visit, now: float) -> None:
         if self._cpu:
@@ -232,7 +236,7 @@ class PoolWorld:
         now, row = self._agenda._now, visit.row
         self._released[row] = now
         self._outcome[row] = _OK
-        self._may_run_on = bool(self._agenda._queue)
+        self._may_run_on = True
         self.logic.release(visit, now)
         self._may_run_on = False
         woken, self._runs_on = self._runs_on, None

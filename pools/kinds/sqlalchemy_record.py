@@ -11,6 +11,7 @@ dialects/postgresql/asyncpg.py (_async_ping, _terminate_graceful_close), SQLAlch
 from abc import abstractmethod
 from collections import deque
 from enum import Enum
+from typing import Any
 
 from pools.kinds.base import CANCEL_ROUND_TRIPS, CLOSE_ROUND_TRIPS, POSTGRES_CONNECT_ROUND_TRIPS
 from pools.kinds.waiters import Waiters
@@ -167,7 +168,8 @@ class RecordLogic:
     def release(self, request: Request, now: float) -> None:
         """Take a record back."""
         request.stage = RETURNING
-        self._put(record_of(request.slot), request)
+        record: Any = request.slot  # record_of would cost a call
+        self._put(record, request)
 
     def broke(self, request: Request, now: float) -> None:
         """Condemn the whole pool: whoever is next replaces its connection."""
@@ -273,8 +275,11 @@ class RecordLogic:
         elif self._pre_ping and not record.fresh:
             request.stage = OPENING
             self._ping(record, now)
-        else:
-            self._grant(record)
+        else:  # _grant would cost a call
+            record.fresh = False
+            record.doing = _NOTHING
+            request.stage = HOLDING
+            self._world.grant(request, record)
 
     def _ping(self, record: Record, now: float) -> None:
         record.doing = Doing.PING
