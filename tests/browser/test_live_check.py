@@ -1,5 +1,6 @@
 """The live check from the page: the real library against a real server, to its end."""
 
+import random
 import re
 import time
 from contextlib import suppress
@@ -10,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.acts import chart, settle, slider, visit
 from tests.browser.serving import Application
 from tests.live.clusters import DATABASE, PASSWORD, ROLE, cluster
+from tests.live.test_reading import CANARY, SPOIL
 
 QUICK = "duration_s=2&warm_up_s=0.5&rate=60&hold_ms=10"
 LONG = "duration_s=10&rate=60&hold_ms=10"
@@ -120,3 +122,28 @@ def test_ones_own_postgresql_is_looked_at_checked_adopted_and_forgotten(
         expect(panel.get_by_role("button", name="Look at this server")).to_be_visible()
         settle(page)
     assert PASSWORD not in shown + page.content() + page.url + application.log.read_text()
+
+
+def test_a_malformed_dsn_sends_nothing_of_itself_back_and_is_in_no_log(
+    page: Page, application: Application
+) -> None:
+    back: list[str | bytes] = []
+
+    def keep(frame: str | bytes) -> None:
+        back.append(frame)
+
+    page.on("websocket", lambda one: one.on("framereceived", keep))
+    visit(page, f"{application.address}/?{QUICK}")
+    panel = page.locator(".st-key-live-check")
+    panel.get_by_text("Your PostgreSQL").click()
+    panel.get_by_text("By DSN").click()
+    for what in [*SPOIL][::6]:
+        panel.get_by_label("DSN", exact=True).fill(SPOIL[what](random.Random(1)))
+        panel.get_by_role("button", name="Look at this server").click()
+        expect(panel).to_contain_text("Please correct")
+        settle(page)
+        assert CANARY not in panel.inner_text() + page.url + page.title(), what
+    frames = b"".join(one.encode() if isinstance(one, str) else one for one in back)
+    assert b"Please correct" in frames
+    assert CANARY.encode() not in frames
+    assert CANARY not in application.log.read_text()

@@ -94,8 +94,10 @@ class Cluster:
         """The processes that serve the role's connections."""
         if self.process is None or self.process.poll() is not None:
             return []
-        found = []
-        for one in psutil.Process(self.process.pid).children():
+        found, children = [], list[psutil.Process]()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end at any moment
+            children = psutil.Process(self.process.pid).children()
+        for one in children:
             with contextlib.suppress(psutil.Error):
                 if f"postgres: {ROLE} " in " ".join(one.cmdline()):
                     found.append(one)
