@@ -171,19 +171,15 @@ class Clients:
             record.returned[row] = self._run.agenda.now
         return outcome
 
-    def unserved(self) -> str:
-        """Say why some could never be served."""
+    def why_unserved(self) -> str:
+        """Say why those in progress could never be served, where clients are the cause."""
         live, count = self._live, len(self._live)
         holding = sum(bool(attempt.held) for attempt in live)
         if holding == count:
-            why = "each holds a connection while it waits for another"
-        elif holding:
-            why = f"{holding} of them hold a connection while they wait for another"
-        elif self._leaked:
-            why = f"{self._leaked} connections were never returned"
-        else:
-            return f"{count} requests could never be served"
-        return f"{count} requests could never be served: {why}"
+            return "each holds a connection while it waits for another"
+        if holding:
+            return f"{holding} of them hold a connection while they wait for another"
+        return f"{self._leaked} connections were never returned" if self._leaked else ""
 
     def _try(self, call: Call, now: float) -> None:
         attempt = call.attempt = Attempt(call)

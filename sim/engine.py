@@ -10,6 +10,7 @@ world of one worker's pool. A request is its own event: it is re-armed from step
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappush
 from operator import methodcaller
@@ -19,6 +20,7 @@ from pools.protocol import NEW
 from pools.trace import Trace
 from sim.agenda import NORMAL, Agenda, Call
 from sim.clients import Clients
+from sim.limits import Limits, unserved
 from sim.record import Record
 from sim.scenario import REQUESTS_MAX, Scenario
 from sim.stations import Cores, Slots
@@ -39,14 +41,16 @@ def simulate(
     arrivals: Arrivals | None = None,
     tick: Callable[[], None] | None = None,
     connects_s: Sequence[float] | None = None,
+    give_up_s: float = math.inf,
 ) -> Trace:
     """Run one replication and return its trace.
 
     `arrivals` replays given requests (recorded, or those of a live check) instead of drawing
     them, `connects_s` how long the server took for each connect, in turn. `tick` is
-    called now and then; it may raise to cancel.
+    called now and then; it may raise to cancel. At `give_up_s`, by `time.monotonic`, the run is
+    cut short.
     """
-    run = Run(scenario, replication, tick, connects_s)
+    run = Run(scenario, replication, tick, connects_s, give_up_s)
     if scenario.workload.is_closed and arrivals is None:
         return run.serve_users()
     return run.serve(draw(scenario, replication) if arrivals is None else arrivals)
@@ -61,6 +65,7 @@ class Run:
         replication: int,
         tick: Callable[[], None] | None = None,
         connects_s: Iterable[float] | None = None,
+        give_up_s: float = math.inf,
     ) -> None:
         """Set the stage."""
         self.scenario = scenario
@@ -80,6 +85,9 @@ class Run:
         self._expects_more = True
         self._truncated = ""
         self._left = REQUESTS_MAX // scenario.replications
+        self._rows: Iterator[tuple[float, float, int, int]] = iter(())
+        self._came: Callable[[], int] | None = None
+        self._limits = Limits(self, give_up_s)
         self._next_user: Callable[[int], None] | None = None
 
     def serve(self, arrivals: Arrivals) -> Trace:
@@ -140,9 +148,20 @@ class Run:
         self.stop_asking("at the largest number of requests")
         return True
 
+    @property
+    def in_progress(self) -> int:
+        """How many requests wait for their answer."""
+        return self._outstanding
+
+    def cut(self, why: str) -> None:
+        """End here, whatever is under way, and say why."""
+        self._truncated = f"stopped at {self.agenda._now:.4g} s, {why}"
+        self.agenda.stop()
+
     def stop_asking(self, why: str) -> None:
         """Take no more requests, and say why."""
         self._left = 0
+        deque(self._rows, maxlen=0)  # who is on the way comes, nobody after that
         if not self._truncated:
             self._truncated = f"stopped asking at {self.agenda._now:.4g} s, {why}"
 
@@ -174,9 +193,10 @@ class Run:
     def _start(self) -> None:
         for world in self.worlds:
             world.logic.start(0.0, self.scenario.warm_connections)
+        self._limits.start()
 
     def _feed(self, rows: Iterator[tuple[float, float, int, int]]) -> None:
-        agenda, worlds = self.agenda, self.worlds
+        agenda, worlds, self._rows = self.agenda, self.worlds, rows
         queue: Any = agenda._queue
         number = agenda.number
         new = Visit.__new__
@@ -207,20 +227,24 @@ class Run:
             self._outstanding += 1
             world.ask(visit, at_s)
 
+        self._came = lambda: count
         agenda.call(arrive, first[0], first)
 
     def _finish(self) -> Trace:
         if not self.is_over:
             self.agenda.play()
+        if self._truncated and self._came is not None:
+            self.record.trim(self._came())
         calls = None if self._clients is None else self._clients.calls()
         if self._outstanding and not self._truncated:
             self._truncated = self._unserved()
         return self.record.trace(self._truncated, calls)
 
     def _unserved(self) -> str:
-        if self._clients is not None:
-            return self._clients.unserved()
-        return f"{self._outstanding} requests could never be served"
+        why = "" if self._clients is None else self._clients.why_unserved()
+        if why:
+            return f"{self._outstanding} requests could never be served: {why}"
+        return unserved(self._outstanding, self.agenda._now, self._limits.last_s)
 
 
 def _free_slots(scenario: Scenario) -> float:

@@ -25,11 +25,6 @@ def _bouncer_of(shared: Shared, is_down: Callable[[float], bool]) -> Bouncer | N
     return Bouncer(shared, is_down) if shared.scenario.has_pooler else None
 
 
-# A pool's own timers may go on for ever; who has waited this long after the last request asked
-# waits for what will not come.
-AFTER_S = 7_200.0
-
-
 class Faults:
     """What is wrong at the moment, and who must hear of it.
 
@@ -60,7 +55,6 @@ class Faults:
         if failures.delay_s:
             agenda.call(self._delay, failures.delay_at_s, failures.delay_extra_s)
             agenda.call(self._delay, failures.delay_at_s + failures.delay_s, 0.0)
-        agenda.call(lambda _: agenda.stop(), scenario.duration_s + AFTER_S)
         for at_s, which in kills_of(scenario, replication):
             agenda.call(self._kill, at_s, which)
 

@@ -104,6 +104,7 @@ def measure(
         survival=survival(np.concatenate(waits)),
         replications=len(traces),
         counted_from_s=window.start_s,
+        truncated=_truncated(traces),
         notes=(*notes, *_notes(traces, waits)),
     )
 
@@ -169,8 +170,12 @@ def _peak_open(trace: Trace) -> int:
     return int(np.cumsum(changes[order]).max(initial=0))
 
 
+def _truncated(traces: Sequence[Trace]) -> tuple[str, ...]:
+    return tuple(sorted({trace.truncated for trace in traces if trace.truncated}))
+
+
 def _notes(traces: Sequence[Trace], waits: Sequence[Array]) -> list[str]:
-    found = sorted({f"Cut short: {trace.truncated}." for trace in traces if trace.truncated})
+    found = [f"Cut short: {why}." for why in _truncated(traces)]
     count = sum(map(len, waits))
     if count < 1000:
         found.append(f"Only {count} requests were counted: p99 needs at least 1000.")

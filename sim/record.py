@@ -38,6 +38,12 @@ class Record:
         self.outcome += [_UNFINISHED] * count
         self.connection += [-1] * count
 
+    def trim(self, count: int) -> None:
+        """Forget the requests beyond the first `count`: they never came."""
+        times = (self.asked, self.granted, self.released, self.returned)
+        for column in (*times, self.outcome, self.connection, self.pool):
+            del column[count:]
+
     def ask(self, now: float, pool: int) -> int:
         """Add a row for a request and return its number."""
         row = len(self.asked)

@@ -74,7 +74,8 @@ class SimulationResult:
     mean nor percentiles. `utilisation` is in-use time over capacity (None value if the pool
     has no limit).
     `errors` counts requests that ended badly, by kind; `timeouts` are those among them that
-    waited too long. `notes` say what limits these numbers, in sentences.
+    waited too long. `truncated` says which limits cut the run short, if any did. `notes` say what
+    limits these numbers, in sentences.
     """
 
     requests: int
@@ -96,6 +97,7 @@ class SimulationResult:
     replications: int
     counted_from_s: float = 0.0
     growth_per_s: Estimate = Estimate(None)
+    truncated: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Run a scenario: all its replications, measured."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from pools.trace import Trace
 from sim.engine import simulate
 from sim.growth import growth_per_s, without_steady_state
+from sim.limits import COMPUTING_S_MAX
 from sim.measure import Window, measure
 from sim.recorded import Recording
 from sim.result import SimulationResult
 from sim.scenario import Scenario
 from sim.warm_up import settled_s, settles, settling_s
 
-# How a trace says that a limit stopped its users: nothing after that is counted.
-STOPPED = "stopped asking"
+# How a trace says that a limit stopped it, or its users: nothing after that is counted.
+STOPPED = "stopped"
 
 
 def run(
@@ -44,15 +47,28 @@ def answers(
     if scenario.replications > 1:
         yield measured(scenario, traces, notes)
         traces += simulated
-    yield measured(scenario, traces, notes)
+    yield _whole(scenario, measured(scenario, traces, notes))
 
 
 def _simulated(
     scenario: Scenario, tick: Callable[[], None] | None, recording: Recording | None
 ) -> Iterator[Trace]:
+    give_up_s = time.monotonic() + COMPUTING_S_MAX
     for number in range(scenario.replications):
+        if number and time.monotonic() > give_up_s:
+            return
         arrivals = recording.arrivals(scenario, number) if recording else None
-        yield simulate(scenario, number, arrivals, tick)
+        yield simulate(scenario, number, arrivals, tick, give_up_s=give_up_s)
+
+
+def _whole(scenario: Scenario, result: SimulationResult) -> SimulationResult:
+    """Return a result that says how many replications are missing, if any."""
+    done, wanted = result.replications, scenario.replications
+    if done == wanted:
+        return result
+    why = f"{done} of {wanted} replications took the {COMPUTING_S_MAX:g} s an answer may compute"
+    notes = (*result.notes, f"Cut short: {why}.")
+    return replace(result, truncated=(*result.truncated, why), notes=notes)
 
 
 def _nothing_recorded(scenario: Scenario) -> list[str]:

@@ -15,8 +15,8 @@ _LAST = 1 << 30
 
 # To a request; to the server, a pool, a user, a slot; to a connection.
 USE_ENDS, ANSWERED, SENDS, ACQUIRES, ENDS, WOKEN_NOW = range(6)
-RING, EXPIRE_DUE, ASKS, REPAIR, CLEANUP, IDLE_TIMER = range(6, 12)
-EXCHANGED, CONNECTED = 12, 13
+RING, EXPIRE_DUE, ASKS, LOOKS, REPAIR, CLEANUP, IDLE_TIMER = range(6, 13)
+EXCHANGED, CONNECTED = 13, 14
 
 
 @compiled

@@ -14,6 +14,7 @@ from sim.kernel.agenda import (
     EXCHANGED,
     EXPIRE_DUE,
     IDLE_TIMER,
+    LOOKS,
     REPAIR,
     RING,
     SENDS,
@@ -27,6 +28,7 @@ from sim.kernel.agenda import (
     whom_of,
 )
 from sim.kernel.compiled import compiled, entry, inlined
+from sim.kernel.limits import look, start_looking
 from sim.kernel.logic import (
     acquire,
     exchanged,
@@ -58,6 +60,7 @@ def play(state: State, warm: int) -> None:
     s = state[0]
     for number in range(s.pools):
         start(s, number, warm)
+    start_looking(s)
     if s.users:
         start_users(s)
     else:
@@ -142,6 +145,8 @@ def _happen(s: State, key: int) -> None:
         _expire_due(s, whom)
     elif what == ASKS:
         s.asks_now = whom
+    elif what == LOOKS:
+        look(s)
     else:
         _go_off(s, what, whom)
 

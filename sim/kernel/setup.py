@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
 from pools.trace import Cause
+from sim import limits
 from sim.kernel.demand import Demand
 from sim.kernel.room import Room
 from sim.kernel.state import (
@@ -124,7 +125,7 @@ def _run_row(scenario: Scenario) -> NDArray[np.void]:
         "entry_s": worker.entry_s,
         "handover_s": worker.handover_s,
     }
-    values |= _user_values(scenario) | _pool_values(pool)
+    values |= _user_values(scenario) | _limit_values(scenario) | _pool_values(pool)
     for name, value in values.items():
         row[name] = value
     return row
@@ -140,6 +141,17 @@ def _user_values(scenario: Scenario) -> Values:
         "until_s": scenario.duration_s,
         "asks_left": REQUESTS_MAX // scenario.replications,
         "stopped_asking_s": math.nan,
+    }
+
+
+def _limit_values(scenario: Scenario) -> Values:
+    """As sim.limits' Limits."""
+    return {
+        "look_s": scenario.duration_s / limits.LOOKS,
+        "ends_s": scenario.duration_s + limits.AFTER_S,
+        "cut_s": math.nan,
+        "events_most": limits.EVENTS_MAX,
+        "in_progress_most": limits.IN_PROGRESS_MAX,
     }
 
 

@@ -15,6 +15,7 @@ from sim.kernel.numbers import summary_of
 from sim.kernel.room import borrowed_room
 from sim.kernel.setup import Tables, tables_for
 from sim.kernel.summary import Columns, Summary
+from sim.limits import crowded, unserved
 from sim.scenario import Scenario
 from sim.workload import Arrivals
 
@@ -77,11 +78,13 @@ def columns_of(tables: Tables) -> Columns:
 def truncated_of(tables: Tables) -> str:
     """Say that a limit cut the run short, or that requests were left over, as the engine does."""
     run = tables.run[0]
+    if not math.isnan(run["cut_s"]):
+        return f"stopped at {float(run['cut_s']):.4g} s, after {run['events_most']} events"
     if not math.isnan(run["stopped_asking_s"]):
-        at_s = float(run["stopped_asking_s"])
-        return f"stopped asking at {at_s:.4g} s, at the largest number of requests"
+        why = crowded() if run["is_crowded"] else "at the largest number of requests"
+        return f"stopped asking at {float(run['stopped_asking_s']):.4g} s, {why}"
     left = int(run["outstanding"])
-    return f"{left} requests could never be served" if left else ""
+    return unserved(left, float(run["now"]), float(run["ends_s"])) if left else ""
 
 
 def _seen(tables: Tables) -> tuple[NDArray[np.void], NDArray[np.void]]:

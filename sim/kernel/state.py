@@ -78,6 +78,13 @@ RUN = np.dtype(
         ("next_id", _I),
         ("is_over", _I),
         ("is_full", _I),
+        # what no run may exceed
+        ("look_s", _F),
+        ("ends_s", _F),
+        ("cut_s", _F),
+        ("is_crowded", _I),
+        ("events_most", _I),
+        ("in_progress_most", _I),
         # requests
         ("asked", _I),
         ("outstanding", _I),

@@ -10,7 +10,7 @@ from pools.setting import InvalidSettings, Value, settings_of
 from pools.trace import Trace
 from sim.engine import simulate
 from sim.failures import Failures
-from sim.faults import AFTER_S
+from sim.limits import AFTER_S
 from sim.pooler import Pooler
 from sim.scenario import Scenario
 from tests.pools.schedules import small_pools

@@ -1,5 +1,7 @@
 """The kernel decides as the SimPy engine does, request by request, to the last bit."""
 
+from unittest import mock
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +44,16 @@ def test_they_agree_under_heavy_load(query: str) -> None:
     scenario = parse(query + "&rate=400&duration_s=10&replications=1&hold_cv=1.5")
     assert not covers(scenario)
     assert to_the_last_bit(simulate_arrays(scenario)) == to_the_last_bit(simulate(scenario))
+
+
+@pytest.mark.parametrize("most", ["EVENTS_MAX", "IN_PROGRESS_MAX"])
+@pytest.mark.parametrize("query", LOADED)
+def test_limits_cut_both_short_at_the_same_instant(query: str, most: str) -> None:
+    scenario = parse(query + "&rate=400&duration_s=10&replications=1&hold_cv=1.5")
+    with mock.patch(f"sim.limits.{most}", 5_000 if most == "EVENTS_MAX" else 10):
+        ours, theirs = simulate_arrays(scenario), simulate(scenario)
+    assert ours.truncated == theirs.truncated
+    assert to_the_last_bit(ours) == to_the_last_bit(theirs)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(kinds_covered())))

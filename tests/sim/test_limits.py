@@ -6,10 +6,12 @@ import pytest
 
 from pools.setting import InvalidSettings
 from pools.trace import Outcome
+from sim.__main__ import as_json, main
 from sim.engine import simulate
 from sim.query import parse
+from sim.result import SimulationResult
 from sim.run import run
-from sim.scenario import PLACES_MAX, REQUESTS_MAX
+from sim.scenario import PLACES_MAX, REQUESTS_MAX, Scenario
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,70 @@ def test_a_closed_loop_that_asks_more_than_expected_is_cut_short_and_says_so() -
         result = run(scenario)
     assert result.requests == 4_000
     assert any(note.startswith("Cut short: stopped asking at") for note in result.notes)
+
+
+QUEUE = "pool_size=1&max_overflow=0&pool_timeout=300&rate=1000&hold_ms=100&duration_s=4&warm_up_s=0"
+
+
+def assert_it_is_said(scenario: Scenario, result: SimulationResult, why: str) -> None:
+    """In the result, its JSON and the notes that page and command line show."""
+    assert any(why in one for one in result.truncated)
+    assert any(note.startswith("Cut short: ") and why in note for note in result.notes)
+    shown = as_json(scenario, result)
+    assert any(why in one for one in shown["truncated"])
+    assert result.completed + sum(result.errors.values()) == result.requests
+
+
+def test_nobody_asks_any_more_with_too_many_in_progress() -> None:
+    scenario = parse(f"{QUEUE}&replications=2")
+    with mock.patch("sim.limits.IN_PROGRESS_MAX", 1_000):
+        result = run(scenario)
+        trace = simulate(scenario)
+    assert_it_is_said(scenario, result, "with more than 1000 requests in progress")
+    assert 1_000 < len(trace.asked_s) < 1_200
+    assert result.growth_per_s.value == pytest.approx(990.0, rel=0.1)
+    assert Outcome.UNFINISHED not in trace.outcome
+
+
+def test_a_run_ends_after_so_many_events() -> None:
+    scenario = parse(f"{QUEUE}&replications=2")
+    with mock.patch("sim.limits.EVENTS_MAX", 1_000):
+        result = run(scenario)
+        trace = simulate(scenario)
+    assert_it_is_said(scenario, result, "after 1000 events")
+    assert len(trace.asked_s) < 1_000
+    assert max(trace.asked_s) < 1.0
+
+
+def test_an_answer_computes_no_longer_than_it_may() -> None:
+    scenario = parse("rate=1000&replications=3")
+    with mock.patch("sim.run.COMPUTING_S_MAX", 0.0):
+        result = run(scenario)
+    assert_it_is_said(scenario, result, "1 of 3 replications")
+    assert any("s of computing" in one for one in result.truncated)
+    assert result.replications == 1
+    assert 0 < result.requests < 1_000
+
+
+def test_who_would_wait_for_hours_is_let_go_and_counted() -> None:
+    """60 s each, one after the other: of 3000 requests only some 170 are served in three hours."""
+    scenario = parse(
+        "kind=aiohttp&limit=1&rate=1&hold_ms=60000&duration_s=3000&warm_up_s=0&replications=1"
+    )
+    result = run(scenario)
+    assert_it_is_said(scenario, result, "requests still waited 7200 s after the last could come")
+    assert result.errors["unfinished"] > 2_500
+    assert 100 < result.completed < 250
+
+
+def test_the_command_says_it_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with mock.patch("sim.limits.IN_PROGRESS_MAX", 1_000):
+        assert main([f"{QUEUE}&replications=2"]) == 0
+    assert "Cut short: stopped asking at" in capsys.readouterr().out
+
+
+def test_what_is_within_the_limits_is_not_cut_short() -> None:
+    assert run(parse("rate=50&replications=2")).truncated == ()
 
 
 def test_a_run_can_be_cancelled_on_its_way() -> None:
