@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pools.kinds import AiohttpConnector, AsyncpgPool, HttpxPool, Pool, PsycopgPool, SqlalchemyQueue
-from pools.live import own_problems, problems
+from pools.live import own_problems
 from pools.live.preflight import Facts, HttpFacts, PostgresFacts
 from pools.live.problems import LiveCheckFailed
 from pools.setting import settings_of
@@ -113,8 +113,6 @@ def plan(
     one. Raises LiveCheckFailed for a kind whose library is not driven live, or if that server
     has no room.
     """
-    if scenario.pool.name not in PARAMETERS:
-        raise LiveCheckFailed(problems.no_driver(scenario.pool.title))
     notes: list[str] = []
     duration_s = _cap(scenario.duration_s, duration_s_max, "Duration", "s", notes)
     warm_up_s = _cap(scenario.warm_up_s, duration_s * WARM_UP_SHARE_MAX, "Warm-up", "s", notes)

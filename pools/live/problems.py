@@ -108,13 +108,6 @@ def no_binaries(text: str) -> Problem:
     return Problem("PW-LIVE-no_binaries", title, text, "", NOT_STARTED)
 
 
-def no_driver(title: str) -> Problem:
-    """Say that a kind is simulated only."""
-    cause = f"The {title} is simulated, but not yet driven live."
-    next_step = "Choose another kind."
-    return Problem("PW-LIVE-kind", "No live check of this kind", cause, next_step, NOT_STARTED)
-
-
 def not_allowed(cause: str) -> Problem:
     """Say that whoever runs Poolwise does not allow this; `cause` is the policy in words."""
     next_step = "Ask whoever runs Poolwise, or check the built-in server."

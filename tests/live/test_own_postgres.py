@@ -6,13 +6,19 @@ import time
 from collections.abc import Iterator
 
 import asyncpg
+import psycopg
 import pytest
 
-from pools.live import check
+from pools.live import check, client_psycopg
+from pools.live.asking import target_of
 from pools.live.check import LiveCheck
+from pools.live.client_psycopg import connect_psycopg
+from pools.live.clock import precise_loop
+from pools.live.guard import Door, GuardedLoop, only
 from pools.live.plan import plan
+from pools.live.policy import Policy
 from pools.live.preflight import PostgresFacts
-from pools.live.problems import LiveCheckFailed
+from pools.live.problems import LiveCheckFailed, explain
 from pools.live.report import LiveReport
 from pools.live.secret import Secret
 from pools.live.target import OwnPostgres
@@ -132,6 +138,35 @@ def test_a_wrong_authority_a_wrong_name_and_no_tls_are_refused(server: Cluster) 
         assert made.wait(60)
         assert made.problem is not None
         assert made.problem.code == code
+
+
+def test_libpq_verifies_the_certificate_as_strictly(
+    server: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an authority given as text, with this machine's, for another name, and not at all."""
+
+    async def connected(own: OwnPostgres) -> str:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, GuardedLoop)
+        loop.door = Door(only(Policy(), own.host, own.port), 2)
+        try:
+            made = await connect_psycopg(target_of(own, "test"), timeout_s=20.0)
+        except psycopg.OperationalError as error:
+            return explain(error, "load").code
+        made.terminate()
+        return ""
+
+    (server.home / "ca.pem").write_bytes(server.ca)
+    unknown = {"ca": b"", "sslmode": "verify-full"}
+    with asyncio.Runner(loop_factory=lambda: precise_loop(GuardedLoop)) as runner:
+        assert runner.run(connected(server.target())) == ""
+        assert runner.run(connected(server.target(host="localhost"))) == "PW-TLS-name"
+        assert runner.run(connected(server.target(ca=b"", sslmode="require"))) == ""
+        assert runner.run(connected(server.target(**unknown))) == "PW-TLS-untrusted"
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.home / "ca.pem"))
+        client_psycopg._authorities.cache_clear()
+        assert runner.run(connected(server.target(**unknown))) == ""
+    client_psycopg._authorities.cache_clear()
 
 
 def test_without_verification_by_an_explicit_choice_it_connects(server: Cluster) -> None:

@@ -379,7 +379,6 @@ OWN = {
     "redirect": ("PW-HTTP-redirects", own_problems.redirects()),
     "cancelled": ("PW-LIVE-cancelled", own_problems.cancelled()),
     "policy": ("PW-LIVE-policy", problems.not_allowed("Policy public: live checks are off.")),
-    "kind": ("PW-LIVE-kind", problems.no_driver("x")),
     "system": ("PW-LIVE-system", problems.unsupported()),
 } | {what: (code, problems.of_life(row, **values)) for what, (code, row, values) in LIFE.items()}
 
@@ -394,7 +393,7 @@ def test_every_row_of_a_checks_own_life_has_its_code_and_words(what: str) -> Non
 def test_what_never_began_says_that_nothing_was_started() -> None:
     for what, (_, problem) in OWN.items():
         began = what not in LIFE or what == "tab closed, or cancelled"
-        assert ("started" in problem.not_done) == (not began or what in {"kind", "system"}), what
+        assert ("started" in problem.not_done) == (not began or what == "system"), what
 
 
 def test_the_rows_cover_every_sentence_there_is() -> None:
