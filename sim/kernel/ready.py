@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from pools.trace import Trace
 from sim.engine import simulate
 from sim.kernel.coverage import covers
-from sim.kernel.keep import is_compiled, keep_dir, told
+from sim.kernel.keep import is_compiled, keep_dir, mark_used, told
 from sim.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,9 @@ class Preparation:
     def begin(self) -> None:
         """Start compiling unless that is done, under way, or was in vain."""
         with self._lock:
-            if self._thread is None and not is_compiled():
+            if is_compiled():
+                mark_used()
+            elif self._thread is None:
                 self._thread = Thread(target=self._compile, name="kernel", daemon=True)
                 self._thread.start()
 

@@ -1,5 +1,6 @@
 """Nobody waits for a compiler: SimPy answers until compiled code is there, and then it stays."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,34 @@ def test_the_users_cache_is_used_and_named_where_the_package_cannot_be_written(
         assert "compiled anew at every start" in keep.told()
     finally:
         keep.keep_dir.cache_clear()
+
+
+def test_the_last_few_versions_used_stay_and_older_ones_go(fresh_place: Path) -> None:
+    olds = [fresh_place / f"kernel-{number:016x}" for number in range(5)]
+    for number, old in enumerate(olds):
+        old.mkdir()
+        (old / "compiled-any").touch()
+        for one in (old, old / "compiled-any"):
+            os.utime(one, (number, number))
+    (fresh_place / "kernel.txt").touch()
+    os.utime(olds[0] / "compiled-any", (9, 9))
+    keep.mark_compiled()
+    assert keep.is_compiled()
+    left = {place.name for place in fresh_place.iterdir()}
+    mine = keep.keep_dir()
+    assert mine is not None
+    assert left == {mine.name, olds[0].name, olds[4].name, "kernel.txt"}
+
+
+def test_other_constants_are_another_version(
+    fresh_place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keep.keep_dir()
+    other = tmp_path / "constants.py"
+    other.write_text("PING_ROUND_TRIPS = 4\n")
+    monkeypatch.setattr(keep, "_CONSTANTS", (str(other),))
+    keep.keep_dir.cache_clear()
+    assert keep.keep_dir() != before
 
 
 def half_width_s(one: Estimate) -> float:
