@@ -39,9 +39,11 @@ def bottleneck(scenario: Scenario, result: SimulationResult) -> Bottleneck:
     """Return what holds the requests up, or nothing."""
     if result.errors.get("connect_refused"):
         return _budget(scenario, result)
+    if result.outlasting is not None:
+        return _retries(scenario)
     if scenario.client.leak_share and _is_pool_full(scenario, result):
         return _leak(scenario)
-    if result.errors.get("unfinished") or (_nests(scenario) and result.timeouts):
+    if result.waits_for_ever or (_nests(scenario) and result.timeouts):
         return _deadlock(result)
     loop, cores = loop_use(scenario, result), core_use(scenario, result)
     if loop >= LOOP_BUSY and loop >= cores:
@@ -97,7 +99,8 @@ def _asks_again(scenario: Scenario, result: SimulationResult) -> bool:
     """Whether retries alone make the load too much."""
     client, capacity = scenario.client, scenario.capacity
     fits = capacity is not None and scenario.offered_load < capacity
-    return bool(client.retries and not client.retry_budget and result.errors) and fits
+    failed = result.errors or (result.calls is not None and result.calls.failed_ratio.value)
+    return bool(client.retries and not client.retry_budget and failed) and fits
 
 
 def _is_hold_long(scenario: Scenario) -> bool:

@@ -41,16 +41,16 @@ def simulate(
     arrivals: Arrivals | None = None,
     tick: Callable[[], None] | None = None,
     connects_s: Sequence[float] | None = None,
-    give_up_s: float = math.inf,
+    computing_s: float = math.inf,
 ) -> Trace:
     """Run one replication and return its trace.
 
     `arrivals` replays given requests (recorded, or those of a live check) instead of drawing
     them, `connects_s` how long the server took for each connect, in turn. `tick` is
-    called now and then; it may raise to cancel. At `give_up_s`, by `time.monotonic`, the run is
-    cut short.
+    called now and then; it may raise to cancel. After `computing_s` of
+    processor time the run is cut short.
     """
-    run = Run(scenario, replication, tick, connects_s, give_up_s)
+    run = Run(scenario, replication, tick, connects_s, computing_s)
     if scenario.workload.is_closed and arrivals is None:
         return run.serve_users()
     return run.serve(draw(scenario, replication) if arrivals is None else arrivals)
@@ -65,7 +65,7 @@ class Run:
         replication: int,
         tick: Callable[[], None] | None = None,
         connects_s: Iterable[float] | None = None,
-        give_up_s: float = math.inf,
+        computing_s: float = math.inf,
     ) -> None:
         """Set the stage."""
         self.scenario = scenario
@@ -87,7 +87,7 @@ class Run:
         self._left = REQUESTS_MAX // scenario.replications
         self._rows: Iterator[tuple[float, float, int, int]] = iter(())
         self._came: Callable[[], int] | None = None
-        self._limits = Limits(self, give_up_s)
+        self._limits = Limits(self, computing_s)
         self._next_user: Callable[[int], None] | None = None
 
     def serve(self, arrivals: Arrivals) -> Trace:

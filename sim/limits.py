@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 IN_PROGRESS_MAX = 100_000
 # Of one replication.
 EVENTS_MAX = 2_000_000
-# Of this machine, for all replications of an answer.
+# Of processor time, for all replications of an answer: others on the machine do not shorten it.
 COMPUTING_S_MAX = 10.0
 # A pool's own timers may go on for ever; who has waited this long after the last request asked
 # waits for what will not come.
@@ -28,10 +28,10 @@ LATER = 1.0 / 8.0
 class Limits:
     """Ends a run that exceeds a limit."""
 
-    def __init__(self, run: "Run", give_up_s: float = math.inf) -> None:
-        """Look at a run; `give_up_s` is when, by `time.monotonic`, its computing has to end."""
+    def __init__(self, run: "Run", computing_s: float = math.inf) -> None:
+        """Look at a run that may compute for so long, in seconds of this thread."""
         self._run = run
-        self._give_up_s = give_up_s
+        self._give_up_s = time.thread_time() + computing_s
         self._duration_s = run.scenario.duration_s
         self.last_s = run.scenario.duration_s + AFTER_S
 
@@ -55,7 +55,7 @@ class Limits:
     def _exceeded(self, events: int) -> str:
         if events > EVENTS_MAX:
             return f"after {EVENTS_MAX} events"
-        if time.monotonic() > self._give_up_s:
+        if time.thread_time() > self._give_up_s:
             return f"after {COMPUTING_S_MAX:g} s of computing"
         return ""
 

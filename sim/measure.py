@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pools.trace import Outcome, Trace
+from sim.calls import calls_result
 from sim.curves import survival, time_average, timeline
 from sim.estimate import largest_of, mean_of, percentile_of, pooled
 from sim.result import PERCENTILES, Distribution, Estimate, SimulationResult
@@ -104,6 +105,7 @@ def measure(
         survival=survival(np.concatenate(waits)),
         replications=len(traces),
         counted_from_s=window.start_s,
+        calls=calls_result(traces, window, _distribution),
         truncated=_truncated(traces),
         notes=(*notes, *_notes(traces, waits)),
     )

@@ -65,6 +65,27 @@ class Survival:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsResult:
+    """What clients wanted, where one of their requests may be several checkouts or attempts.
+
+    `latency_s` is that of calls that got their answer, pauses between attempts included.
+    """
+
+    calls: int
+    failed_ratio: Estimate
+    attempts_mean: Estimate
+    latency_s: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """Share of calls (0..1) that failed before something broke, and long after it was over."""
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
 class SimulationResult:
     """All numbers of a scenario, counted over the requests asked after the warm-up.
 
@@ -74,8 +95,10 @@ class SimulationResult:
     mean nor percentiles. `utilisation` is in-use time over capacity (None value if the pool
     has no limit).
     `errors` counts requests that ended badly, by kind; `timeouts` are those among them that
-    waited too long. `truncated` says which limits cut the run short, if any did. `notes` say what
-    limits these numbers, in sentences.
+    waited too long. `calls` is what clients wanted, None where each asks once for one checkout;
+    `outlasting` is how many of those still fail when what broke is over, if many. `truncated`
+    says which limits cut the run short, if any did. `notes` say what limits these numbers, in
+    sentences.
     """
 
     requests: int
@@ -97,23 +120,37 @@ class SimulationResult:
     replications: int
     counted_from_s: float = 0.0
     growth_per_s: Estimate = Estimate(None)
+    calls: CallsResult | None = None
+    outlasting: Overload | None = None
     truncated: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def waits_for_ever(self) -> int:
+        """Return how many requests would never be served, not just not before a limit."""
+        is_cut = any(one.startswith("stopped at") for one in self.truncated)
+        return 0 if is_cut else self.errors.get("unfinished", 0)
+
     def as_json(self) -> dict[str, Any]:
         """Return a JSON-able picture; every estimate `x` has its interval in `x_ci95`."""
-        shown: dict[str, Any] = {}
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if isinstance(value, Distribution):
-                shown[name] = value.as_json()
-            elif isinstance(value, Estimate):
-                shown[name] = value.value
-                shown[f"{name}_ci95"] = None if value.low is None else [value.low, value.high]
-            elif isinstance(value, Timeline | Survival):
-                shown[name] = {key: list(points) for key, points in asdict(value).items()}
-            elif isinstance(value, Mapping):
-                shown[name] = dict(value)
-            else:
-                shown[name] = list(value) if isinstance(value, tuple) else value
-        return shown
+        return _as_json(self)
+
+
+def _as_json(one: Any) -> dict[str, Any]:  # noqa: ANN401  a result, or a part of one
+    shown: dict[str, Any] = {}
+    for name in one.__slots__:
+        value = getattr(one, name)
+        if isinstance(value, Distribution):
+            shown[name] = value.as_json()
+        elif isinstance(value, Estimate):
+            shown[name] = value.value
+            shown[f"{name}_ci95"] = None if value.low is None else [value.low, value.high]
+        elif isinstance(value, CallsResult | Overload):
+            shown[name] = _as_json(value)
+        elif isinstance(value, Timeline | Survival):
+            shown[name] = {key: list(points) for key, points in asdict(value).items()}
+        elif isinstance(value, Mapping):
+            shown[name] = dict(value)
+        else:
+            shown[name] = list(value) if isinstance(value, tuple) else value
+    return shown

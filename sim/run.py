@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pools.trace import Trace
+from sim.calls import outlasting
 from sim.engine import simulate
 from sim.growth import growth_per_s, without_steady_state
 from sim.limits import COMPUTING_S_MAX
@@ -53,12 +54,15 @@ def answers(
 def _simulated(
     scenario: Scenario, tick: Callable[[], None] | None, recording: Recording | None
 ) -> Iterator[Trace]:
-    give_up_s = time.monotonic() + COMPUTING_S_MAX
+    left_s = COMPUTING_S_MAX
     for number in range(scenario.replications):
-        if number and time.monotonic() > give_up_s:
+        if number and left_s <= 0.0:
             return
+        began_s = time.thread_time()
         arrivals = recording.arrivals(scenario, number) if recording else None
-        yield simulate(scenario, number, arrivals, tick, give_up_s=give_up_s)
+        trace = simulate(scenario, number, arrivals, tick, computing_s=left_s)
+        left_s -= time.thread_time() - began_s
+        yield trace
 
 
 def _whole(scenario: Scenario, result: SimulationResult) -> SimulationResult:
@@ -84,6 +88,7 @@ def measured(
     window = settled_window(scenario, traces)
     said = [*notes, *unstable_notes(scenario), *_short_notes(scenario, window)]
     result = measure(traces, window, scenario.capacity, said)
+    result = replace(result, outlasting=outlasting(scenario, traces))
     return without_steady_state(scenario, result, growth_per_s(scenario, traces, window))
 
 

@@ -49,7 +49,7 @@ def _never_served(scenario: Scenario, result: SimulationResult) -> Verdict | Non
 
 
 def _never_ending(scenario: Scenario, result: SimulationResult) -> Verdict | None:
-    waiting, found = result.errors.get("unfinished", 0), bottleneck(scenario, result)
+    waiting, found = result.waits_for_ever, bottleneck(scenario, result)
     if not waiting or not found.shown_by:
         return None
     return Verdict(
@@ -98,16 +98,20 @@ def _begun(clause: str) -> str:
 
 
 def _outlives(scenario: Scenario, result: SimulationResult) -> Verdict | None:
-    """Name metastable overload: what failed is over, and the queue still grows."""
-    growing = _growing(result)
+    """Name metastable overload: what failed is over, and the queue grows or calls fail still."""
+    growing, still = _growing(result), result.outlasting
     marks = [*scenario.failures.marks(scenario.duration_s)]
-    if not growing or not marks:
+    if not marks or not (growing or still):
         return None
     last = max(marks, key=lambda mark: mark.end_s)
+    shown = f"{growing} since"
+    if still:
+        failing, before = (f"{100.0 * one:.3g} %" for one in (still.after, still.before))
+        shown = f"long after it {failing} of requests fail ({before} did before it)"
     return Verdict(
         "error",
         "The overload outlives its cause",
-        f"{last.label.capitalize()} was over at {last.end_s:g} s, and {growing} since: metastable"
+        f"{last.label.capitalize()} was over at {last.end_s:g} s, and {shown}: metastable"
         " overload. Only less load ends it: shed requests, and cap retries by a budget.",
     )
 

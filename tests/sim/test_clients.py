@@ -318,3 +318,25 @@ def test_the_verdict_names_a_deadlock_and_a_connection_held_while_others_are_awa
     assert (said.title, said.bottleneck) == ("Requests wait for ever", "deadlock")
     model = parse("rate=2&hold_ms=1&await_ms=30000&pool_timeout=5&duration_s=60&replications=1")
     assert verdict(model, run(model)).bottleneck == "hold time"
+
+
+def test_what_clients_wanted_is_in_the_answer() -> None:
+    query = "kind=asyncpg&max_size=5&min_size=5&rate=225&hold_ms=20&acquire_timeout=0.03&retries=3"
+    scenario = parse(f"{query}&replications=2&duration_s=6&warm_up_s=0")
+    result = run(scenario)
+    seen = result.calls
+    assert seen is not None
+    traces = [simulate(scenario, number) for number in range(2)]
+    outcomes = [one for trace in traces if trace.calls is not None for one in trace.calls.outcome]
+    asked = sum(len(trace.asked_s) for trace in traces)
+    assert seen.calls == len(outcomes)
+    assert seen.calls < asked
+    assert seen.failed_ratio.value == pytest.approx(np.mean(np.asarray(outcomes) != 0), rel=0.05)
+    assert seen.attempts_mean.value == pytest.approx(asked / seen.calls, rel=0.01)
+    shown = result.as_json()["calls"]
+    assert shown["calls"] == seen.calls
+    assert shown["latency_s"]["mean"] > result.as_json()["latency_s"]["mean"]
+
+
+def test_who_asks_once_for_one_checkout_has_no_calls_beside_requests() -> None:
+    assert run(parse("rate=50&replications=2")).as_json()["calls"] is None
