@@ -41,6 +41,10 @@ class InvalidSettings(ValueError):
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(map(str, self.mistakes)))
 
+    def __reduce__(self) -> tuple[type["InvalidSettings"], tuple[tuple["Mistake", ...]]]:
+        """Let it cross to another process: Exception would be made anew from its message."""
+        return type(self), (self.mistakes,)
+
 
 @dataclass(frozen=True, slots=True)
 class Form:

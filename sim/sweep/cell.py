@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pools.setting import settings_of
 from pools.trace import Outcome
 from sim.curves import time_average
 from sim.engine import simulate
@@ -26,6 +27,7 @@ from sim.warm_up import settled_s
 Array = NDArray[np.float64]
 # Cells of one column differ in the pool alone: they share their requests.
 _DRAWS = Draws()
+_REPLICATIONS_MAX = settings_of(Scenario)["replications"].high or math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,9 @@ def evaluate_all(queries: Sequence[str], replications: int) -> list[Cell]:
 
 
 def _within_limits(scenario: Scenario, replications: int) -> Scenario:
-    """Ask for so many replications, or as many as the limit on requests allows."""
-    most = int(REQUESTS_MAX / max(1.0, scenario.requests_expected))
-    return replace(scenario, replications=max(1, min(replications, most)))
+    """Ask for so many replications, or as many as a scenario may have."""
+    most = min(REQUESTS_MAX / max(1.0, scenario.requests_expected), _REPLICATIONS_MAX)
+    return replace(scenario, replications=max(1, min(replications, int(most))))
 
 
 def _seen(scenario: Scenario, replication: int) -> Columns:

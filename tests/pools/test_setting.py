@@ -1,13 +1,14 @@
 """A Setting: read, checked, spelt and scaled the same everywhere."""
 
 import dataclasses
+import pickle
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pools.kinds import KINDS
-from pools.setting import InvalidSettings, Setting, Settings, setting, settings_of
+from pools.setting import InvalidSettings, Mistake, Setting, Settings, setting, settings_of
 from sim.scenario import PARTS, Scenario
 from tests.strategies import values
 
@@ -128,3 +129,10 @@ def test_a_special_value_lies_outside_the_bounds_and_is_right() -> None:
 @pytest.mark.parametrize("text", ["true", "True", "1", "yes", "on", " TRUE "])
 def test_yes_is_read_in_several_spellings(text: str) -> None:
     assert settings_of(Kettle)["whistles"].parse(text) is True
+
+
+def test_mistakes_are_the_same_in_another_process() -> None:
+    wrong = InvalidSettings([Mistake("rate", "must be a number", "'x'"), Mistake("a", "b", "c")])
+    again = pickle.loads(pickle.dumps(wrong))
+    assert again.mistakes == wrong.mistakes
+    assert str(again) == str(wrong)

@@ -194,6 +194,10 @@ def test_a_cell_survives_as_plain_values(expected: Progress) -> None:
     assert {name for cell in expected.cells.values() for name in cell.numbers} == set(METRICS)
 
 
+def test_a_cell_gets_no_more_replications_than_a_scenario_may_have() -> None:
+    assert evaluate("rate=10&duration_s=1&warm_up_s=0", 256).replications == 200
+
+
 def test_replications_stay_within_the_limit_on_requests() -> None:
     cell = evaluate("rate=10000&duration_s=10&pool_size=300&hold_ms=1&replications=1", 64)
     assert cell.replications == 5
