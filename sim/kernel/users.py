@@ -18,7 +18,7 @@ def user_ended(s: State, user: int) -> None:
     """Let the user think, unless the day is over (_Users.ended)."""
     think_s = _next_think(s)
     at_s = s.now + think_s
-    if at_s >= s.until_s or s.asks_left <= 0:
+    if at_s >= s.until_s or _is_full(s):
         leave(s)
     elif think_s != 0.0:
         push(s, ASKS, user, at_s)
@@ -40,12 +40,20 @@ def next_turn_s(s: State, number: int) -> float:
 @compiled
 def may_ask(s: State) -> bool:
     """Let a user ask once more, or leave (_Users._ask)."""
-    if s.now >= s.until_s or s.asks_left <= 0:
+    if s.now >= s.until_s or _is_full(s):
         leave(s)
         end_if_over(s)
         return False
     s.asks_left -= 1
-    if s.asks_left == 0:
+    return True
+
+
+@compiled
+def _is_full(s: State) -> bool:
+    """Whether a run has all requests it may have; note when one more was wanted (Run.is_full)."""
+    if s.asks_left > 0:
+        return False
+    if s.stopped_asking_s != s.stopped_asking_s:
         s.stopped_asking_s = s.now
     return True
 
