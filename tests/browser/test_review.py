@@ -72,9 +72,13 @@ def test_a_file_is_read_and_a_broken_one_gets_a_sentence(page: Page, base: str) 
 def test_the_checklist_is_downloaded_with_what_was_ticked(page: Page, base: str) -> None:
     visit(page, f"{base}/?{QUICK}")
     page.get_by_text("Checklist before production").click()
+    done = page.get_by_text(re.compile(r"\d+ of \d+ done"))
+    expect(done).to_be_visible()
+    settle(page)
+    before = done.inner_text()
     item = page.locator("[class*=st-key-check-]").first
     item.locator("label").first.click()
-    expect(page.get_by_text(re.compile(r"\d+ of \d+ done"))).to_be_visible()
+    expect(done).not_to_have_text(before)
     settle(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").last.click()
