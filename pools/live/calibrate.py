@@ -28,10 +28,10 @@ Tell = Callable[[float], None]
 
 async def calibrate_postgres(target: Target, kind: str, tell: Tell) -> Calibration:
     """Measure the costs that matter to a PostgreSQL pool of that kind."""
-    connect_cost = await _timed(CONNECTS, 1, lambda: _connect_once(target))
+    connect_cost = await timed(CONNECTS, 1, lambda: _connect_once(target))
     tell(0.3)
     connection = await connect(target, timeout_s=CONNECT_TIMEOUT_S)
-    rtt_cost = await _timed(ROUND_TRIPS, WARM_UPS, lambda: connection.fetchval("SELECT 1"))
+    rtt_cost = await timed(ROUND_TRIPS, WARM_UPS, lambda: connection.fetchval("SELECT 1"))
     await connection.close()
     tell(0.6)
     if kind == "asyncpg":
@@ -55,14 +55,15 @@ async def calibrate_http(server: HttpServer, tell: Tell) -> Calibration:
     connects: list[float] = []
     connector = aiohttp.TCPConnector(force_close=True)
     async with _session(connector, _connect_times(connects)) as session:
-        await _timed(CONNECTS, 1, lambda: _get(session, server.url))
+        await timed(CONNECTS, 1, lambda: _get(session, server.url))
     tell(0.5)
     async with _session(aiohttp.TCPConnector(), None) as session:
-        rtt_cost = await _timed(ROUND_TRIPS, WARM_UPS, lambda: _get(session, server.url))
+        rtt_cost = await timed(ROUND_TRIPS, WARM_UPS, lambda: _get(session, server.url))
     return Calibration(connect=Cost(median(connects), len(connects)), rtt=rtt_cost)
 
 
-async def _timed(count: int, warm_ups: int, act: Callable[[], Awaitable[object]]) -> Cost:
+async def timed(count: int, warm_ups: int, act: Callable[[], Awaitable[object]]) -> Cost:
+    """Do something so often, after warm-ups, and return the median of how long each took."""
     times = []
     for turn in range(warm_ups + count):
         began_s = time.perf_counter()
@@ -90,7 +91,7 @@ async def _checkout(target: Target, pre_ping: bool) -> Cost:
             pass
 
     try:
-        return await _timed(CHECKOUTS, WARM_UPS, once)
+        return await timed(CHECKOUTS, WARM_UPS, once)
     finally:
         await engine.dispose()
 

@@ -1,13 +1,12 @@
 """What connecting and a round trip cost with psycopg: medians of single measurements, unloaded."""
 
-import time
-from collections.abc import Awaitable, Callable
-from statistics import median
+from collections.abc import Callable
 
+from pools.live.calibrate import timed
 from pools.live.client import Target
 from pools.live.client_psycopg import connect_psycopg
 from pools.live.drivers.postgres import CONNECT_TIMEOUT_S
-from pools.live.facts import Calibration, Cost
+from pools.live.facts import Calibration
 
 CONNECTS, ROUND_TRIPS = 8, 150
 WARM_UPS = 6  # psycopg prepares a statement when it is used for the sixth time
@@ -20,22 +19,12 @@ async def calibrate_psycopg(target: Target, tell: Callable[[float], None]) -> Ca
         made = await connect_psycopg(target, timeout_s=CONNECT_TIMEOUT_S)
         made.terminate()
 
-    connect_cost = await _timed(CONNECTS, 1, connect_once)
+    connect_cost = await timed(CONNECTS, 1, connect_once)
     tell(0.5)
     connection = await connect_psycopg(target, timeout_s=CONNECT_TIMEOUT_S)
     try:
         await connection.set_autocommit(True)
-        rtt = await _timed(ROUND_TRIPS, WARM_UPS, lambda: connection.execute("SELECT 1"))
+        rtt = await timed(ROUND_TRIPS, WARM_UPS, lambda: connection.execute("SELECT 1"))
     finally:
         connection.terminate()
     return Calibration(connect=connect_cost, rtt=rtt)
-
-
-async def _timed(count: int, warm_ups: int, act: Callable[[], Awaitable[object]]) -> Cost:
-    times = []
-    for turn in range(warm_ups + count):
-        began_s = time.perf_counter()
-        await act()
-        if turn >= warm_ups:
-            times.append(time.perf_counter() - began_s)
-    return Cost(median(times), count)

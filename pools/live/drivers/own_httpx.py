@@ -107,7 +107,9 @@ class _Backend(AnyIOBackend):
         driver, record = self.driver, self.driver.record
         link = record.opening(driver.loop.time())
         try:
-            made: Any = await super().connect_tcp(host, port, timeout)
+            made: Any = await super().connect_tcp(
+                host, port, timeout, local_address, socket_options
+            )
         except BaseException as error:
             record.closed(link, Cause.OPEN_FAILED, driver.loop.time())
             driver.restraint.not_connected(error)
