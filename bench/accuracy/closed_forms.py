@@ -23,7 +23,7 @@ from sim.closed_forms import (
     machine_repair,
 )
 from sim.engine import simulate
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.query import parse
 from sim.scenario import Scenario
 from sim.theory import student_t, wait_s_mean, wait_s_percentile
@@ -239,7 +239,7 @@ def _planned(
     """Return a replication that has settled before it is counted, who plays it, how often."""
     plain = parse(f"{point.query}&{FREE}&seed={seed}&duration_s=1&warm_up_s=0")
     play, requests = simulate, INTERPRETED
-    if not covers(plain):
+    if not uncovered(plain):
         from sim.kernel.simulate import simulate_arrays  # noqa: PLC0415 - it compiles
 
         play, requests = simulate_arrays, COMPILED

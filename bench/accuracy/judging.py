@@ -23,7 +23,7 @@ from pools.live.lags import Lags, lags_of
 from pools.live.report import CONNECT_ROUND_TRIPS
 from pools.trace import Outcome, Trace
 from sim.engine import simulate
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.kernel.simulate import simulate_arrays
 from sim.scenario import Scenario
 from sim.worker import Worker
@@ -142,7 +142,7 @@ def independent(run: Run, constants: Lags) -> list[dict[str, float]]:
     """Return the numbers of many runs as foretold with random numbers of their own."""
     scenario = _foretelling(run, constants)
     scenario = replace(scenario, seed=scenario.seed + OTHER_SEEDS)
-    play = simulate if covers(scenario) else simulate_arrays  # which gives the same, sooner
+    play = simulate if uncovered(scenario) else simulate_arrays  # which gives the same, sooner
     traces = (play(scenario, number) for number in range(REPLICATIONS))
     return [numbers(trace, scenario) for trace in traces]
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from sim.advise.counted import Counted, Evaluate, Tick, count, with_simpy
 from sim.kernel.batch import Draws, cores
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.kernel.ready import prepare, why_not
 from sim.measure import Window
 from sim.scenario import Scenario
@@ -20,7 +20,7 @@ def best_evaluator(*, compiles: bool = False) -> Evaluate:
 
     While the kernel is being compiled it does without, unless it `compiles` here and now.
     """
-    return partial(_evaluate, Draws(), covers if compiles else why_not)
+    return partial(_evaluate, Draws(), uncovered if compiles else why_not)
 
 
 def _evaluate(

@@ -1,6 +1,6 @@
 """The kernel: the simulation once more, compiled, for numbers that need millions of requests.
 
-    covers(scenario)      why the kernel leaves a scenario to SimPy; empty if it plays it
+    uncovered(scenario)   why the kernel leaves a scenario to SimPy; empty if it plays it
     simulate_arrays(...)  one replication, as a Trace equal to the engine's to the last bit
     summaries(pairs)      the numbers of many replications and scenarios, on all cores
 

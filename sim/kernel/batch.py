@@ -13,7 +13,7 @@ from itertools import islice
 from threading import Event, Lock
 
 from sim.engine import simulate
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.kernel.demand import Demand, draw_demand
 from sim.kernel.summary import Columns, Summary, summarise
 from sim.scenario import Scenario
@@ -104,7 +104,7 @@ def summary(pair: Pair, draws: Draws, stopped: Event) -> Summary:
 
     tick()
     scenario, replication = pair
-    why_not = covers(scenario)
+    why_not = uncovered(scenario)
     if why_not:
         trace = simulate(scenario, replication, tick=tick)
         return summarise(scenario, Columns.of(trace), why_not)

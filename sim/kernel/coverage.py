@@ -34,7 +34,7 @@ _POOLS: Mapping[str, str] = {
 }
 
 
-def covers(scenario: Scenario) -> str:
+def uncovered(scenario: Scenario) -> str:
     """Return why the kernel leaves a scenario to the SimPy engine; empty if it plays it."""
     kind = scenario.pool.name
     if kind not in _POOLS:

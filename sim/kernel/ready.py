@@ -14,7 +14,7 @@ from threading import Lock, Thread
 
 from pools.trace import Trace
 from sim.engine import simulate
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.kernel.keep import is_compiled, keep_dir, mark_used, told
 from sim.scenario import Scenario
 
@@ -84,7 +84,7 @@ def prepare() -> None:
 
 def why_not(scenario: Scenario) -> str:
     """Return why the kernel does not play a scenario now; empty if it does."""
-    reason = covers(scenario)
+    reason = uncovered(scenario)
     if reason or is_compiled():
         return reason
     return _preparation.failure or "the kernel is being compiled"

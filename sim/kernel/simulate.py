@@ -23,7 +23,7 @@ from sim.workload import Arrivals
 def simulate_arrays(
     scenario: Scenario, replication: int = 0, arrivals: Arrivals | None = None
 ) -> Trace:
-    """Run one replication of a scenario that `covers` accepts."""
+    """Run one replication of a scenario that `uncovered` has nothing against."""
     drawn = draw_demand(scenario, replication) if arrivals is None else Demand.of(arrivals)
     with played(scenario, replication, drawn) as tables:
         return trace_of(tables)

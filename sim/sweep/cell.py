@@ -16,7 +16,7 @@ from sim.curves import time_average
 from sim.engine import simulate
 from sim.estimate import mean_of, percentile_of, pooled
 from sim.kernel.batch import Draws
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.kernel.ready import why_not
 from sim.kernel.summary import Columns
 from sim.query import parse
@@ -138,7 +138,7 @@ def evaluate(query: str, replications: int) -> Cell:
         {name: metric.of(runs, capacity) for name, metric in METRICS.items()},
         grows=not scenario.workload.is_closed and scenario.offered_load >= capacity,
         truncated=any(one.truncated for one in seen),
-        fell_back=covers(scenario),
+        fell_back=uncovered(scenario),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sim.kernel import __main__ as kernel_main
 from sim.kernel import keep, ready
-from sim.kernel.coverage import covers
+from sim.kernel.coverage import uncovered
 from sim.kernel.refine import refined
 from sim.query import parse
 from sim.result import Estimate
@@ -141,7 +141,7 @@ def test_refining_ends_when_p99_is_known() -> None:
 
 def test_what_the_kernel_does_not_play_is_not_refined() -> None:
     scenario = parse("kind=psycopg&rate=50&duration_s=2&warm_up_s=0&replications=2")
-    assert covers(scenario)
+    assert uncovered(scenario)
     assert [result.replications for result in refined(scenario, ratio=0.0)] == [2]
 
 
