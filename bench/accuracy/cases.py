@@ -59,6 +59,8 @@ HTTP = (
 )
 CALIBRATED_AT = (1, 10, 64)
 CALIBRATION_USE = 0.55
+# The speed of a machine changes within minutes: so many runs are judged by one calibration.
+PART = 8
 # pool_size, max_overflow, use
 OVERFLOW = ((1, 4, 0.6), (1, 4, 0.8), (2, 8, 0.6), (2, 8, 0.8), (5, 10, 0.6), (5, 10, 0.8))
 
@@ -76,11 +78,19 @@ class Case:
         return self.scenario.pool.name
 
 
-def calibrating(kind: str) -> Iterator[Case]:
+def parts(kind: str) -> Iterator[tuple[list[Case], list[Case]]]:
+    """Yield the runs that give a library's constants, and those judged by them, in turns."""
+    cases = list(judging(kind))
+    for part, first in enumerate(range(0, len(cases), PART)):
+        yield list(_calibrating(kind, part)), cases[first : first + PART]
+
+
+def _calibrating(kind: str, part: int) -> Iterator[Case]:
     """Yield the runs of a library that give its constants, with pools small to large."""
-    for seed, size in enumerate(CALIBRATED_AT):
-        name = f"{kind} {size} calibration"
-        yield _case(name, kind, size, CALIBRATION_USE, seed=seed + 901)
+    for turn, size in enumerate(CALIBRATED_AT):
+        name = f"{kind} {size} calibration {part + 1}"
+        seed = 901 + part * len(CALIBRATED_AT) + turn
+        yield _case(name, kind, size, CALIBRATION_USE, seed=seed)
 
 
 def judging(kind: str) -> Iterator[Case]:

@@ -5,16 +5,16 @@ An interrupted measurement goes on where it was; `judge` simulates what was meas
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench.accuracy import closed_loop
 from bench.accuracy import real_pools_shown as shown
-from bench.accuracy.cases import PARAMETERS, Case, calibrating, judging
+from bench.accuracy.cases import PARAMETERS, PART, Case, parts
 from bench.accuracy.judging import between, constants_of, judged
-from bench.accuracy.noise import real_time
+from bench.accuracy.noise import awake, real_time
 from bench.accuracy.recording import STALL_MS, record
 from bench.accuracy.runs import Folder
 
@@ -31,9 +31,10 @@ def measure() -> dict[str, Any]:
     """Drive all pools, or those that an interrupted measurement left, and judge."""
     folder = Folder(FOLDER)
     folder.begin()
-    with real_time() as before_others:
+    with awake(), real_time() as before_others:
         for kind in PARAMETERS:
-            record([*calibrating(kind), *judging(kind)], folder, before_others)
+            cases = (case for part in parts(kind) for some in part for case in some)
+            record(cases, folder, before_others)
         closed_loop.record(folder, before_others)
     folder.end()
     return judge()
@@ -42,16 +43,20 @@ def measure() -> dict[str, Any]:
 def judge() -> dict[str, Any]:
     """Simulate what was measured last."""
     folder = Folder(FOLDER)
-    constants = {kind: _constants(folder, kind) for kind in PARAMETERS}
-    cases = [case for kind in PARAMETERS for case in judging(kind)]
-    made = [between(constants[case.kind], _capacity(case)) for case in cases]
+    cases, made = [], []
+    constants: dict[str, dict[str, Any]] = {}
+    for kind in PARAMETERS:
+        for part, (calibrating, judging) in enumerate(parts(kind)):
+            found = _constants(folder, calibrating)
+            cases += judging
+            made += [between(found, _capacity(case)) for case in judging]
+            constants[f"{kind} {part + 1}"] = {
+                str(size): one.in_ms() for size, one in found.items()
+            }
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         rows = list(processes.map(judged, map(folder.run_of, cases), made))
     return {
-        "constants": {
-            kind: {str(size): made.in_ms() for size, made in of.items()}
-            for kind, of in constants.items()
-        },
+        "constants": constants,
         "runs": rows,
         "closed_loop": closed_loop.judged(folder),
     }
@@ -64,6 +69,7 @@ def render(found: Mapping[str, Any]) -> str:
         count=len(rows),
         real_time=BEFORE_OTHERS if all(row["real_time"] for row in rows) else AMONG_OTHERS,
         stall_ms=STALL_MS,
+        part=PART,
         callers=closed_loop.CALLERS,
         rounds=closed_loop.ROUNDS,
         cores=next(iter(loops.values()))["rows"][0]["cores"],
@@ -77,8 +83,8 @@ def render(found: Mapping[str, Any]) -> str:
     )
 
 
-def _constants(folder: Folder, kind: str) -> dict[int, Any]:
-    return {_capacity(case): constants_of(folder.run_of(case)) for case in calibrating(kind)}
+def _constants(folder: Folder, calibrating: Iterable[Case]) -> dict[int, Any]:
+    return {_capacity(case): constants_of(folder.run_of(case)) for case in calibrating}
 
 
 def _capacity(case: Case) -> int:

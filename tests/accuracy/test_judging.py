@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.accuracy import closed_loop
 from bench.accuracy.bounds import REPLAYED, Bound, covered, outside
-from bench.accuracy.cases import PARAMETERS, Case, calibrating, judging
+from bench.accuracy.cases import PARAMETERS, Case, judging, parts
 from bench.accuracy.judging import constants_of, foretold, numbers, replayed
 from bench.accuracy.recording import drive
 from bench.accuracy.runs import Run
@@ -60,8 +60,12 @@ def test_a_run_is_outside_if_one_wait_is_and_covered_within_half_a_millisecond()
 
 
 def test_calibration_and_judgement_never_share_a_run() -> None:
-    names = [case.name for kind in PARAMETERS for case in (*calibrating(kind), *judging(kind))]
+    names = [
+        case.name for kind in PARAMETERS for part in parts(kind) for some in part for case in some
+    ]
     assert len(set(names)) == len(names)
+    for kind in PARAMETERS:
+        assert [case for _, judged in parts(kind) for case in judged] == list(judging(kind))
     assert sum(len(list(judging(kind))) for kind in ("sqlalchemy", "asyncpg")) >= 40
 
 
