@@ -12,6 +12,7 @@ import time
 
 from playwright.sync_api import Browser, Page, expect
 
+import sim.kernel.__main__ as kernel
 from bench.page_latency import ARM, press
 from sim.query import parse
 from sim.sweep.axis import default_axes
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--presses", type=int, default=20)
     given = parser.parse_args()
+    kernel.main()
     print("| what | times | median | p95 |\n| --- | --- | --- | --- |")
     with Processes() as executor:
         heat_map(executor, 0)

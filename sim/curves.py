@@ -16,8 +16,8 @@ def time_average(starts_s: ArrayLike, ends_s: ArrayLike, start_s: float, end_s: 
 
     A start of nan is no interval; an end of nan is an interval that never ends.
     """
-    total = _integral(np.asarray(starts_s), np.asarray(ends_s), np.asarray([start_s, end_s]))
-    return max(0.0, float(total[1] - total[0])) / (end_s - start_s)
+    open_s = np.fmin(ends_s, end_s) - np.maximum(starts_s, start_s)
+    return float(np.nansum(np.maximum(open_s, 0.0))) / (end_s - start_s)
 
 
 def timeline(trace: Trace, end_s: float, bins: int = BINS) -> Timeline:

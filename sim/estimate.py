@@ -1,7 +1,8 @@
 """Intervals: how sure a number is, judged by how far independent replications differ."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,73 +27,92 @@ def mean_of(values: Sequence[float], least: float = 0.0) -> Estimate:
     return _around(mean, error, len(usable) - 1, least)
 
 
-def pooled(groups: Sequence[Array], statistic: Callable[[Array], float]) -> Estimate:
-    """Return a statistic of all values together, with its delete-one-group jackknife interval.
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Values of some replications, a group each, and all of them together, ascending."""
 
-    Each group is one replication. Source: Shao and Tu, The Jackknife and Bootstrap (1995),
-    sec. 2.3.
-    """
-    usable = [group for group in groups if len(group)]
-    if not usable:
-        return Estimate(None)
-    whole = statistic(np.concatenate(usable))
-    count = len(usable)
-    if count == 1:
-        return Estimate(whole)
-    without = np.asarray(
-        [statistic(np.concatenate(usable[:k] + usable[k + 1 :])) for k in range(count)]
-    )
-    spread = float(((without - without.mean()) ** 2).sum())
-    error = math.sqrt((count - 1) / count * spread)
-    return _around(whole, error, count - 1)
+    groups: Sequence[Array]
+    ordered: Array
+
+    @classmethod
+    def of(cls, groups: Iterable[Array]) -> "Groups":
+        """Put them together; groups without a value count for nothing."""
+        usable = [group for group in groups if len(group)]
+        return cls(usable, np.sort(np.concatenate(usable)) if usable else np.empty(0))
+
+    def mean(self) -> Estimate:
+        """Return the mean of all values, with its delete-one-group jackknife interval.
+
+        Source: Shao and Tu, The Jackknife and Bootstrap (1995), sec. 2.3.
+        """
+        if not self.groups:
+            return Estimate(None)
+        sums = np.asarray([float(group.sum()) for group in self.groups])
+        whole = float(sums.sum()) / len(self.ordered)
+        count = len(self.groups)
+        if count == 1:
+            return Estimate(whole)
+        without = (sums.sum() - sums) / (len(self.ordered) - self._counts)
+        spread = float(((without - without.mean()) ** 2).sum())
+        return _around(whole, math.sqrt((count - 1) / count * spread), count - 1)
+
+    def percentile(self, percentile: float) -> Estimate:
+        """Return a percentile of all values, or no value if too few lie beyond it.
+
+        Too few: fewer than ten values, or so few that are independent that the interval has no
+        upper end. The interval is Woodruff's: how far replications differ in the share of values
+        beyond the percentile says how far its level may be off; its ends are the percentiles at
+        those levels. Values of one replication hang together, which this counts in. Sources:
+        Woodruff, Confidence intervals for medians, JASA 47 (1952); Francisco and Fuller, Annals
+        of Statistics 19 (1991), for groups.
+        """
+        beyond = (100.0 - percentile) / 100.0
+        if len(self.ordered) * beyond < BEYOND_MIN:
+            return Estimate(None)
+        (value,) = percentiles(self.ordered, [percentile])
+        if len(self.groups) == 1:
+            return Estimate(value)
+        margin = student_t(len(self.groups) - 1) * self._error_of_share(value)
+        if margin >= beyond:
+            return Estimate(None)
+        levels = [max(0.0, percentile - 100.0 * margin), percentile + 100.0 * margin]
+        low, high = percentiles(self.ordered, levels)
+        return Estimate(value, min(low, value), max(high, value))
+
+    def largest(self) -> Estimate:
+        """Return the largest value seen, and the span of the replications' largest."""
+        largest = [float(group.max()) for group in self.groups]
+        if not largest:
+            return Estimate(None)
+        if len(largest) == 1:
+            return Estimate(largest[0])
+        return Estimate(max(largest), min(largest), max(largest))
+
+    @property
+    def _counts(self) -> NDArray[np.int64]:
+        return np.asarray([len(group) for group in self.groups])
+
+    def _error_of_share(self, value: float) -> float:
+        """Return the standard error of the share of values above `value`, over whole groups."""
+        counts, total = self._counts, len(self.ordered)
+        above = np.asarray([np.count_nonzero(group > value) for group in self.groups])
+        off = above - above.sum() / total * counts
+        fewer = len(counts) / (len(counts) - 1)
+        return math.sqrt(fewer * float(off @ off)) / total
 
 
-def percentile_of(groups: Sequence[Array], percentile: float) -> Estimate:
-    """Return a percentile of waits or latencies, or no value if too few lie beyond it.
-
-    Too few: fewer than ten values, or so few that are independent that the interval has no
-    upper end. The interval is Woodruff's: how far replications differ in the share of values
-    beyond the percentile says how far its level may be off; its ends are the percentiles at
-    those levels. Values of one replication hang together, which this counts in. Sources:
-    Woodruff, Confidence intervals for medians, JASA 47 (1952); Francisco and Fuller, Annals of
-    Statistics 19 (1991), for groups.
-    """
-    usable = [group for group in groups if len(group)]
-    total = sum(len(group) for group in usable)
-    beyond = (100.0 - percentile) / 100.0
-    if total * beyond < BEYOND_MIN:
-        return Estimate(None)
-    values = np.concatenate(usable)
-    value = float(np.percentile(values, percentile))
-    if len(usable) == 1:
-        return Estimate(value)
-    margin = student_t(len(usable) - 1) * _error_of_share(usable, value)
-    if margin >= beyond:
-        return Estimate(None)
-    levels = [max(0.0, percentile - 100.0 * margin), percentile + 100.0 * margin]
-    low, high = np.percentile(values, levels).tolist()
-    return Estimate(value, min(low, value), max(high, value))
-
-
-def largest_of(groups: Sequence[Array]) -> Estimate:
-    """Return the largest value seen, and the span of the replications' largest."""
-    largest = [float(group.max()) for group in groups if len(group)]
-    if not largest:
-        return Estimate(None)
-    if len(largest) == 1:
-        return Estimate(largest[0])
-    return Estimate(max(largest), min(largest), max(largest))
+def percentiles(ordered: Array, levels: Sequence[float]) -> list[float]:
+    """Return percentiles of ascending values, to the last bit those of numpy's default."""
+    place = (len(ordered) - 1) * (np.asarray(levels) / 100.0)
+    below = place.astype(np.int64)
+    low, high = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)]
+    part, step = place - below, high - low
+    found: list[float] = np.where(
+        part < 0.5, low + step * part, high - step * (1.0 - part)
+    ).tolist()
+    return found
 
 
 def _around(value: float, error: float, freedom: int, least: float = 0.0) -> Estimate:
     half = student_t(freedom) * error
     return Estimate(value, max(least, value - half), value + half)
-
-
-def _error_of_share(groups: Sequence[Array], value: float) -> float:
-    """Return the standard error of the share of values above `value`, over whole groups."""
-    counts = np.asarray([len(group) for group in groups])
-    above = np.asarray([np.count_nonzero(group > value) for group in groups])
-    off = above - above.sum() / counts.sum() * counts
-    fewer = len(groups) / (len(groups) - 1)
-    return math.sqrt(fewer * float(off @ off)) / int(counts.sum())

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pools.trace import Outcome, Trace
 from sim.calls import calls_result
 from sim.curves import survival, time_average, timeline
-from sim.estimate import largest_of, mean_of, percentile_of, pooled
+from sim.estimate import Groups, mean_of
 from sim.result import PERCENTILES, Distribution, Estimate, SimulationResult
 
 Array = NDArray[np.float64]
@@ -111,13 +111,10 @@ def measure(
     )
 
 
-def _distribution(groups: Sequence[Array]) -> Distribution:
-    percentiles = {f"p{p}": percentile_of(groups, p) for p in PERCENTILES}
-    return Distribution(mean=pooled(groups, _mean), max=largest_of(groups), **percentiles)
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean())
+def _distribution(values: Sequence[Array]) -> Distribution:
+    groups = Groups.of(values)
+    percentiles = {f"p{p}": groups.percentile(p) for p in PERCENTILES}
+    return Distribution(mean=groups.mean(), max=groups.largest(), **percentiles)
 
 
 def _errors(outcomes: Sequence[Ints]) -> dict[str, int]:

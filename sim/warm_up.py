@@ -87,14 +87,25 @@ def mser_5_s(traces: Sequence[Requests]) -> float:
     asked_s = np.concatenate([np.asarray(trace.asked_s) for trace in traces])
     wait_s = np.concatenate([_waits(trace) for trace in traces])
     known = ~np.isnan(wait_s)
-    order = np.argsort(asked_s[known], kind="stable")
-    asked_s, wait_s = asked_s[known][order], wait_s[known][order]
+    if not known.all():
+        asked_s, wait_s = asked_s[known], wait_s[known]
     size = BATCH * len(traces)
     count = len(wait_s) // size
     if count < 2:
         return 0.0
-    means = wait_s[: count * size].reshape(count, size).mean(axis=1)
-    return float(asked_s[smallest_error(means) * size])
+    order = _ascending(asked_s)
+    means = wait_s[order[: count * size]].reshape(count, size).mean(axis=1)
+    return float(asked_s[order[smallest_error(means) * size]])
+
+
+def _ascending(times_s: Array) -> NDArray[np.int64]:
+    """Return the order of times, equal ones as they come.
+
+    numpy's quick order of different numbers takes a third of the time of its stable one.
+    """
+    order = np.argsort(times_s)
+    ordered = times_s[order]
+    return np.argsort(times_s, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
 def smallest_error(means: Array) -> int:

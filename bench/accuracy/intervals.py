@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.accuracy.page import table
 from pools.trace import Trace
 from sim.engine import simulate
-from sim.estimate import percentile_of, pooled
+from sim.estimate import Groups
 from sim.query import parse
 from sim.result import Estimate
 from sim.scenario import Scenario
@@ -128,10 +128,10 @@ def _coverage(c: int, rho: float, seconds: int, seeds: int) -> Iterator[dict[str
         scenario = _scenario(c, rate, seconds, seed)
         paths = [path(scenario, c, number) for number in range(REPLICATIONS)]
         from_s = settled_s(scenario, paths)
-        groups = [one.wait_s[one.asked_s >= from_s] for one in paths]
-        found["mean"].append(pooled(groups, _mean))
+        groups = Groups.of(one.wait_s[one.asked_s >= from_s] for one in paths)
+        found["mean"].append(groups.mean())
         for percentile in (95, 99):
-            found[f"p{percentile}"].append(percentile_of(groups, percentile))
+            found[f"p{percentile}"].append(groups.percentile(percentile))
     about = {"c": c, "rho": rho, "seconds": seconds, "requests": round(rate * seconds * 10)}
     for name, estimates in found.items():
         yield about | {"of": name} | _judged(estimates, exact[name])

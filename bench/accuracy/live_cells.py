@@ -22,7 +22,7 @@ from pools.live import check
 from pools.live.compare import replayed, simulated
 from pools.live.report import LiveReport
 from pools.trace import Outcome, Trace
-from sim.estimate import percentile_of, pooled
+from sim.estimate import Groups
 from sim.query import parse
 from sim.result import Estimate
 from sim.scenario import Scenario
@@ -138,10 +138,8 @@ def _intervals(report: LiveReport) -> dict[str, tuple[float, float] | None]:
         (ended_s - asked_s)[(asked_s >= low) & (asked_s < high)] * 1e3
         for low, high in itertools.pairwise(edges)
     ]
-    return {
-        "mean": _ends(pooled(batches, lambda waits: float(waits.mean()))),
-        "p95": _ends(percentile_of(batches, 95.0)),
-    }
+    waits = Groups.of(batches)
+    return {"mean": _ends(waits.mean()), "p95": _ends(waits.percentile(95.0))}
 
 
 def _ends(estimate: Estimate) -> tuple[float, float] | None:

@@ -11,7 +11,7 @@ from sim.advise.cases import Case, pools_at_most
 from sim.advise.counted import Array, Counted, Evaluate, Tick
 from sim.advise.recommendation import Found, Tried
 from sim.advise.sizing import kept
-from sim.estimate import percentile_of
+from sim.estimate import Groups
 from sim.scenario import Scenario
 
 CONFIDENCE = 0.95
@@ -178,7 +178,7 @@ class Tally:
                 wait_s_max=limit.wait_s_max,
                 ratio_max=limit.ratio_max,
                 share=share(misses, self._requests, self._confidence),
-                wait_s_p99=percentile_of(waits, 99),
+                wait_s_p99=Groups.of(waits).percentile(99),
                 requests=sum(self._requests),
                 replications=self.replications,
             )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pools.trace import Outcome, Trace
+from sim.curves import time_average
+from sim.estimate import percentiles
 from sim.result import PERCENTILES
 from sim.scenario import Scenario
 
@@ -87,7 +89,7 @@ def summarise(scenario: Scenario, seen: Columns, fell_back: str = "") -> Summary
     outcome = seen.outcome[counted]
     waits = np.where(np.isnan(granted), released, granted) - asked
     served = outcome == Outcome.OK
-    in_use = _mean_in_use(seen, from_s, to_s)
+    in_use = time_average(seen.granted_s, seen.returned_s, from_s, to_s)
     opened = seen.opened_s[~np.isnan(seen.opening_s)]
     capacity = scenario.capacity
     return Summary(
@@ -105,26 +107,11 @@ def summarise(scenario: Scenario, seen: Columns, fell_back: str = "") -> Summary
     )
 
 
-def _mean_in_use(seen: Columns, from_s: float, to_s: float) -> float:
-    """Return how many connections are held on average; who never returns one holds it to the end.
-
-    As sim.curves.time_average, without sorting.
-    """
-    held_s = np.fmin(seen.returned_s, to_s) - np.maximum(seen.granted_s, from_s)
-    return float(np.nansum(np.maximum(held_s, 0.0))) / (to_s - from_s)
-
-
 def times_of(values_s: Array) -> Times:
     """Return mean, percentiles (as numpy's default) and largest. Sorts the values in place."""
     if not len(values_s):
         return Times(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
     mean = float(values_s.mean())
     values_s.sort()
-    place = (len(values_s) - 1) * (np.asarray(PERCENTILES) / 100.0)
-    below = place.astype(np.int64)
-    low, high = values_s[below], values_s[np.minimum(below + 1, len(values_s) - 1)]
-    part = place - below
-    step = high - low
-    found = np.where(part < 0.5, low + step * part, high - step * (1.0 - part))
-    p50, p90, p95, p99 = found.tolist()
+    p50, p90, p95, p99 = percentiles(values_s, PERCENTILES)
     return Times(mean, p50, p90, p95, p99, float(values_s[-1]))

@@ -14,10 +14,10 @@ from pools.setting import settings_of
 from pools.trace import Outcome
 from sim.curves import time_average
 from sim.engine import simulate
-from sim.estimate import mean_of, percentile_of, pooled
+from sim.estimate import Groups, mean_of
 from sim.kernel.batch import Draws
 from sim.kernel.coverage import uncovered
-from sim.kernel.ready import why_not
+from sim.kernel.keep import is_compiled
 from sim.kernel.summary import Columns
 from sim.query import parse
 from sim.result import Estimate
@@ -34,8 +34,7 @@ _REPLICATIONS_MAX = settings_of(Scenario)["replications"].high or math.inf
 class Run:
     """One replication, as far as a sweep looks at it.
 
-    Waits and latencies in s of the requests asked after the warm-up, ascending;
-    shares in 0..1.
+    Waits and latencies in s of the requests asked after the warm-up; shares in 0..1.
     """
 
     wait_s: Array
@@ -48,54 +47,48 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Runs:
+    """All replications of a cell, and how many connections it may have."""
+
+    runs: Sequence[Run]
+    capacity: float
+    wait_s: Groups
+    latency_s: Groups
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], capacity: float) -> "Runs":
+        """Put replications together."""
+        waits, latencies = (run.wait_s for run in runs), (run.latency_s for run in runs)
+        return cls(runs, capacity, Groups.of(waits), Groups.of(latencies))
+
+    def mean_of(self, number: str, of: float = 1.0) -> Estimate:
+        """Return the mean of a number of each replication, as a share of `of`."""
+        return mean_of([getattr(run, number) / of for run in self.runs])
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """Something a cell can be coloured by: its name in words, its unit, how it is found."""
 
     title: str
     unit: str
     scale: float
-    of: Callable[[Sequence[Run], float], Estimate]
-
-
-def _wait(percentile: float) -> Callable[[Sequence[Run], float], Estimate]:
-    return lambda runs, _: percentile_of([run.wait_s for run in runs], percentile)
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean())
+    of: Callable[[Runs], Estimate]
 
 
 METRICS: Mapping[str, Metric] = {
-    "wait_p99": Metric("Wait, p99", "ms", 1e-3, _wait(99)),
-    "wait_p95": Metric("Wait, p95", "ms", 1e-3, _wait(95)),
-    "wait_p50": Metric("Wait, p50", "ms", 1e-3, _wait(50)),
-    "wait_mean": Metric(
-        "Wait, mean", "ms", 1e-3, lambda runs, _: pooled([run.wait_s for run in runs], _mean)
-    ),
-    "latency_p99": Metric(
-        "Latency, p99",
-        "ms",
-        1e-3,
-        lambda runs, _: percentile_of([run.latency_s for run in runs], 99),
-    ),
-    "timeouts": Metric(
-        "Timeouts", "%", 1e-2, lambda runs, _: mean_of([run.timeout_ratio for run in runs])
-    ),
-    "failures": Metric(
-        "Failed requests", "%", 1e-2, lambda runs, _: mean_of([run.failure_ratio for run in runs])
-    ),
+    "wait_p99": Metric("Wait, p99", "ms", 1e-3, lambda runs: runs.wait_s.percentile(99)),
+    "wait_p95": Metric("Wait, p95", "ms", 1e-3, lambda runs: runs.wait_s.percentile(95)),
+    "wait_p50": Metric("Wait, p50", "ms", 1e-3, lambda runs: runs.wait_s.percentile(50)),
+    "wait_mean": Metric("Wait, mean", "ms", 1e-3, lambda runs: runs.wait_s.mean()),
+    "latency_p99": Metric("Latency, p99", "ms", 1e-3, lambda runs: runs.latency_s.percentile(99)),
+    "timeouts": Metric("Timeouts", "%", 1e-2, lambda runs: runs.mean_of("timeout_ratio")),
+    "failures": Metric("Failed requests", "%", 1e-2, lambda runs: runs.mean_of("failure_ratio")),
     "utilisation": Metric(
-        "Utilisation",
-        "%",
-        1e-2,
-        lambda runs, capacity: mean_of([run.in_use_mean / capacity for run in runs]),
+        "Utilisation", "%", 1e-2, lambda runs: runs.mean_of("in_use_mean", runs.capacity)
     ),
-    "throughput": Metric(
-        "Throughput", "/s", 1.0, lambda runs, _: mean_of([run.throughput_per_s for run in runs])
-    ),
-    "opened": Metric(
-        "Connections opened", "/s", 1.0, lambda runs, _: mean_of([run.opened_per_s for run in runs])
-    ),
+    "throughput": Metric("Throughput", "/s", 1.0, lambda runs: runs.mean_of("throughput_per_s")),
+    "opened": Metric("Connections opened", "/s", 1.0, lambda runs: runs.mean_of("opened_per_s")),
 }
 
 
@@ -127,18 +120,21 @@ class Cell:
 def evaluate(query: str, replications: int) -> Cell:
     """Simulate a cell. The same query and number give the same cell wherever this runs."""
     scenario = _within_limits(parse(query), replications)
-    seen = [_seen(scenario, number) for number in range(scenario.replications)]
+    fell_back = uncovered(scenario)
+    play = _compiled if not fell_back and is_compiled() else _interpreted
+    seen = [play(scenario, number) for number in range(scenario.replications)]
     start_s = settled_s(scenario, seen)
     runs = [_run_of(one, start_s, scenario.duration_s) for one in seen]
     capacity = float(scenario.capacity or math.nan)
+    together = Runs.of(runs, capacity)
     return Cell(
         query,
         scenario.replications,
         sum(len(run.wait_s) for run in runs),
-        {name: metric.of(runs, capacity) for name, metric in METRICS.items()},
+        {name: metric.of(together) for name, metric in METRICS.items()},
         grows=not scenario.workload.is_closed and scenario.offered_load >= capacity,
         truncated=any(one.truncated for one in seen),
-        fell_back=uncovered(scenario),
+        fell_back=fell_back,
     )
 
 
@@ -153,34 +149,48 @@ def _within_limits(scenario: Scenario, replications: int) -> Scenario:
     return replace(scenario, replications=max(1, min(replications, int(most))))
 
 
-def _seen(scenario: Scenario, replication: int) -> Columns:
-    """Simulate one replication, compiled if that is possible: it makes no other difference."""
-    if why_not(scenario):
-        return Columns.of(simulate(scenario, replication))
+def _compiled(scenario: Scenario, replication: int) -> Columns:
     # Late, because numba alone takes as long to import as a page to show.
     from sim.kernel.simulate import seen_in  # noqa: PLC0415
 
     return seen_in(scenario, replication, _DRAWS.of(scenario, replication))
 
 
+def _interpreted(scenario: Scenario, replication: int) -> Columns:
+    """As `_compiled`, to the last bit."""
+    return Columns.of(simulate(scenario, replication))
+
+
 def _run_of(seen: Columns, start_s: float, end_s: float) -> Run:
-    counted = (seen.asked_s >= start_s) & (seen.asked_s < end_s)
-    ends = np.where(np.isnan(seen.granted_s), seen.released_s, seen.granted_s)
-    wait = (ends - seen.asked_s)[counted]
-    served = seen.outcome == Outcome.OK
-    in_window = (seen.released_s >= start_s) & (seen.released_s < end_s)
-    opened = seen.opened_s[~np.isnan(seen.opening_s)]
+    first, last = np.searchsorted(seen.asked_s, (start_s, end_s))
+    counted = slice(int(first), int(last))
+    asked_s, granted_s = seen.asked_s[counted], seen.granted_s[counted]
+    released_s, outcome = seen.released_s[counted], seen.outcome[counted]
+    wait_s = np.where(np.isnan(granted_s), released_s, granted_s) - asked_s
+    served = outcome == Outcome.OK
+    ended_s = seen.released_s[seen.outcome == Outcome.OK]
+    opened_s = seen.opened_s[~np.isnan(seen.opening_s)]
     length_s = end_s - start_s
     return Run(
-        wait_s=np.sort(wait[~np.isnan(wait)]),
-        latency_s=np.sort((seen.released_s - seen.asked_s)[counted & served]),
-        timeout_ratio=_share(seen.outcome[counted] == Outcome.ACQUIRE_TIMEOUT),
-        failure_ratio=_share(seen.outcome[counted] != Outcome.OK),
+        wait_s=_known(wait_s),
+        latency_s=(released_s - asked_s)[served],
+        timeout_ratio=_share(outcome == Outcome.ACQUIRE_TIMEOUT),
+        failure_ratio=_share(~served),
         in_use_mean=time_average(seen.granted_s, seen.returned_s, start_s, end_s),
-        throughput_per_s=float((served & in_window).sum()) / length_s,
-        opened_per_s=float(((opened >= start_s) & (opened < end_s)).sum()) / length_s,
+        throughput_per_s=_count_within(ended_s, start_s, end_s) / length_s,
+        opened_per_s=_count_within(opened_s, start_s, end_s) / length_s,
     )
+
+
+def _known(values: Array) -> Array:
+    """Return the values that are numbers."""
+    unknown = np.isnan(values)
+    return values[~unknown] if unknown.any() else values
 
 
 def _share(which: NDArray[np.bool_]) -> float:
     return float(which.mean()) if len(which) else math.nan
+
+
+def _count_within(times_s: Array, start_s: float, end_s: float) -> int:
+    return int(np.count_nonzero((times_s >= start_s) & (times_s < end_s)))

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from sim.engine import simulate
-from sim.estimate import BEYOND_MIN, largest_of, mean_of, percentile_of, pooled
+from sim.estimate import BEYOND_MIN, Groups, mean_of, percentiles
 from sim.measure import Window, measure
 from sim.query import parse
 from sim.result import Estimate
@@ -47,7 +49,7 @@ def test_the_interval_of_a_percentile_holds_it_95_times_in_100(percentile: int) 
     rng = np.random.default_rng(1)
     exact = -math.log(1.0 - percentile / 100.0)
     made = [[rng.exponential(size=2_000) for _ in range(5)] for _ in range(400)]
-    held = np.mean([covers(percentile_of(groups, percentile), exact) for groups in made])
+    held = np.mean([covers(Groups.of(groups).percentile(percentile), exact) for groups in made])
     assert COVERED[0] <= held <= COVERED[1]
 
 
@@ -63,23 +65,35 @@ def test_the_interval_of_replication_means_is_that_of_student() -> None:
 def test_the_jackknife_of_a_mean_of_equal_groups_is_the_interval_of_their_means() -> None:
     rng = np.random.default_rng(2)
     groups = [rng.exponential(size=50) for _ in range(6)]
-    one = pooled(groups, lambda values: float(values.mean()))
+    one = Groups.of(groups).mean()
     other = mean_of([float(group.mean()) for group in groups])
     assert one.value == pytest.approx(other.value)
     assert one.low == pytest.approx(other.low)
     assert one.high == pytest.approx(other.high)
 
 
+@given(
+    st.lists(st.floats(0.0, 1e6), min_size=1, max_size=200),
+    st.lists(st.floats(0.0, 100.0), min_size=1, max_size=4),
+)
+def test_percentiles_are_numpys_to_the_last_bit(values: list[float], levels: list[float]) -> None:
+    ordered = np.sort(np.asarray(values))
+    assert percentiles(ordered, levels) == np.percentile(ordered, levels).tolist()
+
+
 def test_one_group_has_a_value_and_no_interval() -> None:
     group = [np.arange(100.0)]
     assert mean_of([3.0]) == Estimate(3.0)
-    assert percentile_of(group, 50) == Estimate(49.5)
-    assert largest_of(group) == Estimate(99.0)
+    assert Groups.of(group).percentile(50) == Estimate(49.5)
+    assert Groups.of(group).largest() == Estimate(99.0)
 
 
 def test_no_values_are_no_value() -> None:
     assert (
-        mean_of([math.nan]) == percentile_of([], 50) == largest_of([np.empty(0)]) == Estimate(None)
+        mean_of([math.nan])
+        == Groups.of([]).percentile(50)
+        == Groups.of([np.empty(0)]).largest()
+        == Estimate(None)
     )
 
 
@@ -87,21 +101,21 @@ def test_no_values_are_no_value() -> None:
 def test_a_percentile_needs_ten_values_beyond_it(percentile: int, needed: int) -> None:
     assert BEYOND_MIN == 10
     enough, too_few = ([np.arange(float(count))] for count in (needed, needed - 1))
-    assert percentile_of(enough, percentile).value is not None
-    assert percentile_of(too_few, percentile).value is None
+    assert Groups.of(enough).percentile(percentile).value is not None
+    assert Groups.of(too_few).percentile(percentile).value is None
 
 
 def test_many_values_of_few_spells_have_no_percentile() -> None:
     """1000 values beyond p99, all of one replication of ten: the next ten may have none."""
     groups = [np.zeros(10_000) for _ in range(10)]
     groups[3][:1500] = np.arange(1.0, 1501.0)
-    assert percentile_of(groups, 99) == Estimate(None)
-    assert percentile_of(groups, 90).value == 0.0
+    assert Groups.of(groups).percentile(99) == Estimate(None)
+    assert Groups.of(groups).percentile(90).value == 0.0
 
 
 def test_the_same_values_spread_over_all_replications_have_one() -> None:
     spread = np.concatenate([np.zeros(9_850), np.arange(1.0, 151.0)])
-    one = percentile_of([spread + number / 100.0 for number in range(10)], 99)
+    one = Groups.of([spread + number / 100.0 for number in range(10)]).percentile(99)
     assert one.value == pytest.approx(50.0, abs=2.0)
     assert one.low is not None
     assert one.low == pytest.approx(50.0, abs=2.0)
@@ -112,7 +126,7 @@ def test_values_that_hang_together_have_wider_intervals() -> None:
     rng = np.random.default_rng(1)
     apart = [rng.exponential(scale=rng.uniform(0.8, 1.2), size=2000) for _ in range(10)]
     mixed = np.array_split(rng.permutation(np.concatenate(apart)), 10)
-    together, shuffled = percentile_of(apart, 95), percentile_of(mixed, 95)
+    together, shuffled = Groups.of(apart).percentile(95), Groups.of(mixed).percentile(95)
     assert together.value == pytest.approx(shuffled.value)
     assert width(together) > 1.5 * width(shuffled)
 

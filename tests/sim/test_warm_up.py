@@ -1,6 +1,7 @@
 """Where a run is found to have settled, and that only what comes later is counted."""
 
 import math
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -16,6 +17,14 @@ from sim.warm_up import mser_5_s, settled_s, settling_s, smallest_error
 from tests.sim.small import small_scenarios
 
 M_M_C = "kind=asyncpg&max_size={c}&min_size={c}&rate={rate}&hold_ms=20&rtt_ms=0&cpu_fraction=0"
+
+
+class Granted(NamedTuple):
+    """Requests as mser_5_s looks at them."""
+
+    asked_s: list[float]
+    granted_s: list[float]
+    released_s: list[float]
 
 
 def queue(capacity: int, rho: float, more: str = "") -> Scenario:
@@ -38,6 +47,23 @@ def test_a_cold_start_is_found() -> None:
     scenario = parse("pool_size=20&connect_ms=2000&rate=100&hold_ms=10&cpu_fraction=0")
     found_s = mser_5_s([simulate(scenario, number) for number in range(5)])
     assert 1.5 <= found_s <= 3.0
+
+
+@given(st.data())
+def test_requests_of_one_instant_are_batched_as_they_come(data: st.DataObject) -> None:
+    """Two replications with equal starts, against the rule as written: a stable order."""
+    starts = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=10, max_size=40)
+    traces, asked, waits = [], [], []
+    for asked_s in (sorted(data.draw(starts)) for _ in range(2)):
+        wait_s = [data.draw(st.integers(0, 9)) / 10.0 for _ in asked_s]
+        granted_s = [start + wait for start, wait in zip(asked_s, wait_s, strict=True)]
+        traces.append(Granted(asked_s, granted_s, granted_s))
+        asked += asked_s
+        waits += [after - start for start, after in zip(asked_s, granted_s, strict=True)]
+    together = sorted(range(len(asked)), key=asked.__getitem__)
+    batches = [together[row : row + 10] for row in range(0, len(together) - 9, 10)]
+    means = [float(np.mean([waits[row] for row in batch])) for batch in batches]
+    assert mser_5_s(traces) == asked[together[10 * smallest_error(np.asarray(means))]]
 
 
 @pytest.mark.parametrize(("capacity", "rho"), [(2, 0.9), (5, 0.9), (20, 0.9), (5, 0.5)])
