@@ -1,6 +1,6 @@
 """The kernel when it is there, the SimPy engine until then: nobody waits for a compiler.
 
-Compiling takes 10 s of CPU and holds the interpreter's lock, so a process of its own does it, at
+Compiling takes half a minute of CPU and holds the interpreter's lock, so a process of its own does it, at
 low priority, and leaves the code where this one finds it. Both engines decide alike to the last
 bit: which one played makes no difference but in time.
 """
@@ -20,7 +20,7 @@ from sim.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 COMPILE_S_MAX = 600.0
-_LOW = 10
+_LOW = 19
 _log = logging.getLogger(__name__)
 
 
