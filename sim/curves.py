@@ -42,12 +42,11 @@ def timeline(trace: Trace, end_s: float, bins: int = BINS) -> Timeline:
     )
 
 
-def survival(waits_s: Array, points: int = SURVIVAL_POINTS) -> Survival:
-    """Return the share of waits longer than each of some times, denser in the tail."""
-    count = len(waits_s)
+def survival(ordered: Array, points: int = SURVIVAL_POINTS) -> Survival:
+    """Return the share of waits (ascending) longer than some times, denser in the tail."""
+    count = len(ordered)
     if not count:
         return Survival((), ())
-    ordered = np.sort(waits_s)
     depth = np.geomspace(1.0, 1.0 / count, points)
     rows = np.unique(np.clip(np.round((1.0 - depth) * count).astype(int), 0, count - 1))
     times = np.unique(np.concatenate([[0.0], ordered[rows]]))

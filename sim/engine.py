@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappush
 from operator import methodcaller
-from typing import Any
+from typing import Any, TypeAlias
 
 from pools.protocol import NEW
 from pools.trace import Trace
@@ -29,6 +29,8 @@ from sim.workload import Arrivals, Streams, draw, endless_connects, endless_hold
 from sim.world import PoolWorld, Shared, Visit
 from sim.worlds import worlds_of
 
+# The number of a request, when it asks, how long it holds, its pool and its host.
+Row: TypeAlias = tuple[int, float, float, int, int]
 NEVER = math.inf
 _TICK_EVERY = 2048
 # Of clients that do more than wait for one checkout: each takes up to a kilobyte.
@@ -85,7 +87,7 @@ class Run:
         self._expects_more = True
         self._truncated = ""
         self._left = REQUESTS_MAX // scenario.replications
-        self._rows: Iterator[tuple[float, float, int, int]] = iter(())
+        self._rows: Iterator[Row] = iter(())
         self._came: Callable[[], int] | None = None
         self._limits = Limits(self, computing_s)
         self._next_user: Callable[[int], None] | None = None
@@ -96,11 +98,9 @@ class Run:
             self._start()
             self._clients.follow(arrivals)
             return self._finish()
-        asked, pool = arrivals.asked_s.tolist(), arrivals.pool.tolist()
-        self.record.reserve(asked, pool)
-        rows = zip(asked, arrivals.hold_s.tolist(), pool, arrivals.host.tolist(), strict=True)
+        self.record.reserve(arrivals.asked_s, arrivals.pool)
         self._start()
-        self._feed(iter(rows))
+        self._feed(itertools.chain.from_iterable(self._in_turns(arrivals)))
         return self._finish()
 
     def serve_users(self) -> Trace:
@@ -195,7 +195,16 @@ class Run:
             world.logic.start(0.0, self.scenario.warm_connections)
         self._limits.start()
 
-    def _feed(self, rows: Iterator[tuple[float, float, int, int]]) -> None:
+    def _in_turns(self, arrivals: Arrivals) -> Iterator[Iterator[Row]]:
+        """Yield some requests at a time, and tick in between."""
+        columns = (arrivals.asked_s, arrivals.hold_s, arrivals.pool, arrivals.host)
+        for first in range(0, len(arrivals.asked_s), _TICK_EVERY):
+            if first:
+                self._ticks()
+            some = (column[first : first + _TICK_EVERY].tolist() for column in columns)
+            yield zip(itertools.count(first), *some, strict=False)
+
+    def _feed(self, rows: Iterator[Row]) -> None:
         agenda, worlds, self._rows = self.agenda, self.worlds, rows
         queue: Any = agenda._queue
         number = agenda.number
@@ -204,31 +213,27 @@ class Run:
         if first is None:
             self.no_more()
             return
-        count = 0
 
         def arrive(event: Call) -> None:
-            nonlocal count
-            at_s, hold_s, pool, host = event.payload
+            row, at_s, hold_s, pool, host = event.payload
             upcoming = next(rows, None)
             if upcoming is None:
                 self.no_more()
             else:
                 event.payload = upcoming
-                heappush(queue, (upcoming[0], NORMAL, number(), event))
+                heappush(queue, (upcoming[1], NORMAL, number(), event))
             world = worlds[pool]
             visit = new(Visit)  # and what its constructor does, which would cost a call
-            visit.row, visit.world, visit.host = count, world, host
+            visit.row, visit.world, visit.host = row, world, host
             visit.hold_s, visit.user = hold_s, -1
             visit.stage, visit.expires_s = NEW, NEVER
             visit.slot = visit.timeout_s = None
-            count += 1
-            if not count % _TICK_EVERY:
-                self._ticks()
             self._outstanding += 1
             world.ask(visit, at_s)
 
-        self._came = lambda: count
-        agenda.call(arrive, first[0], first)
+        coming = Call(arrive, first)
+        self._came = lambda: int(coming.payload[0]) + (not self._expects_more)
+        agenda.push(coming, first[1])
 
     def _finish(self) -> Trace:
         if not self.is_over:

@@ -82,6 +82,7 @@ def measure(
     columns = [_Columns.of(trace, window) for trace in traces]
     waits = [one.wait_s for one in columns]
     latencies = [one.latency_s for one in columns]
+    waiting = Groups.of(waits)
     outcomes = [one.outcome for one in columns]
     in_use = [_mean_in_use(trace, window) for trace in traces]
     opened = [_opened_in(trace, window) for trace in traces]
@@ -90,8 +91,8 @@ def measure(
         requests=sum(map(len, outcomes)),
         completed=sum(map(len, latencies)),
         throughput_per_s=mean_of([_finished_in(t, window) / window.length_s for t in traces]),
-        wait_s=_distribution(waits),
-        latency_s=_distribution(latencies),
+        wait_s=_distribution(waiting),
+        latency_s=_distribution(Groups.of(latencies)),
         timeouts=errors.get(FAILURES[Outcome.ACQUIRE_TIMEOUT], 0),
         timeout_ratio=mean_of([_ratio(one, Outcome.ACQUIRE_TIMEOUT) for one in outcomes]),
         errors=errors,
@@ -102,17 +103,16 @@ def measure(
         in_use_mean=mean_of(in_use),
         waiting_mean=mean_of([_mean_waiting(trace, window) for trace in traces]),
         timeline=timeline(traces[0], window.end_s),
-        survival=survival(np.concatenate(waits)),
+        survival=survival(waiting.ordered),
         replications=len(traces),
         counted_from_s=window.start_s,
-        calls=calls_result(traces, window, _distribution),
+        calls=calls_result(traces, window, lambda values: _distribution(Groups.of(values))),
         truncated=_truncated(traces),
         notes=(*notes, *_notes(traces, waits)),
     )
 
 
-def _distribution(values: Sequence[Array]) -> Distribution:
-    groups = Groups.of(values)
+def _distribution(groups: Groups) -> Distribution:
     percentiles = {f"p{p}": groups.percentile(p) for p in PERCENTILES}
     return Distribution(mean=groups.mean(), max=groups.largest(), **percentiles)
 

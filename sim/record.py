@@ -1,7 +1,11 @@
-"""A Trace while it grows, as plain lists."""
+"""A Trace while it grows: lists, which take a value sooner than arrays do."""
 
 import math
 from array import array
+from collections.abc import MutableSequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pools.trace import Calls, Cause, Outcome, Trace
 
@@ -15,24 +19,24 @@ class Record:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.asked: list[float] = []
+        self.asked: MutableSequence[float] = []
         self.granted: list[float] = []
         self.released: list[float] = []
         self.returned: list[float] = []
         self.outcome: list[int] = []
         self.connection: list[int] = []
-        self.pool: list[int] = []
+        self.pool: MutableSequence[int] = []
         self.opening: list[float] = []
         self.opened: list[float] = []
         self.closed: list[float] = []
         self.cause: list[int] = []
         self.owner: list[int] = []
 
-    def reserve(self, asked: list[float], pool: list[int]) -> None:
+    def reserve(self, asked_s: NDArray[np.float64], pool: NDArray[np.int64]) -> None:
         """Make the rows of all requests at once, where they are known in advance."""
-        count = len(asked)
-        self.asked += asked
-        self.pool += pool
+        count = len(asked_s)
+        self.asked = array("d", asked_s.tobytes())
+        self.pool = array("q", pool.tobytes())
         for times in (self.granted, self.released, self.returned):
             times.extend([NAN] * count)
         self.outcome += [_UNFINISHED] * count
