@@ -10,12 +10,18 @@ from sim.sweep.run import Precision, Progress, SweepFailed, sweep
 
 # With many sweeps at once each gets its turn: none may fill the queue of the processes.
 IN_FLIGHT_MAX = 4
+_THREAD = "sweep"
 
 
 @cache
 def processes() -> Processes:
     """Return the processes of this server."""
     return Processes()
+
+
+def under_way() -> int:
+    """Return how many sweeps all sessions of this server have under way."""
+    return sum(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class Sweeping:
@@ -29,7 +35,7 @@ class Sweeping:
         self.problem = ""
         self.is_settled = False  # once the page has taken note of the end
         self._is_cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="sweep")
+        self._thread = threading.Thread(target=self._run, daemon=True, name=_THREAD)
         self._thread.start()
 
     @property

@@ -11,7 +11,7 @@ from contextlib import suppress
 import sim.sweep.cell  # noqa: F401  loaded before the first piece of work
 from sim.sweep.messages import receive, send
 
-NICENESS = 10
+NICENESS = 19
 
 
 def main() -> None:

@@ -20,21 +20,22 @@ from sim.sweep.table import as_csv
 from ui import charts, controls, held, state
 from ui.panels import sweep_words as words
 from ui.plot.chart import Point, show
-from ui.sweeping import Sweeping
+from ui.sweeping import Sweeping, under_way
 
 _JOB = "_sweep"
+# The more sweeps a server has under way, the less often each is drawn: charts take its time.
 REDRAW_S = 0.4
 CANCEL_WAIT_S = 3.0
 NOTHING = "nothing: a curve"
 POINTS = (8, 12, 20)
-STAGES = (2, 8, 24)
+STAGES = (2, 8, 32, 128)
 
 
 def sweep(scenario: Scenario) -> None:
     """Show the sweep: before, while and after it runs."""
     st.header("Sweep", anchor=False)
     running: Sweeping | None = state.recall(_JOB)
-    every = REDRAW_S if running and not running.is_settled else None
+    every = REDRAW_S * max(1, under_way()) if running and not running.is_settled else None
     st.fragment(_panel, run_every=every, key="sweep")(scenario)
 
 
@@ -144,14 +145,15 @@ def _draw(sweeping: Sweeping, metric: str, scenario: Scenario) -> None:
     st.caption(words.known(sweeping))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _go_by_hand(grid, scenario)
-        st.download_button(
-            "CSV",
-            as_csv(grid, progress),
-            "poolwise-sweep.csv",
-            "text/csv",
-            on_click="ignore",
-            key="sweep-csv",
-        )
+        if sweeping.is_over:
+            st.download_button(
+                "CSV",
+                as_csv(grid, progress),
+                "poolwise-sweep.csv",
+                "text/csv",
+                on_click="ignore",
+                key="sweep-csv",
+            )
 
 
 def _go_by_hand(grid: Grid, scenario: Scenario) -> None:
