@@ -10,7 +10,6 @@ world of one worker's pool. A request is its own event: it is re-armed from step
 
 import itertools
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappush
 from operator import methodcaller
@@ -83,12 +82,13 @@ class Run:
         self.worlds: Sequence[Any] = worlds_of(shared, replication, self.streams)
         self._clients = None if scenario.is_plain else Clients(self)
         self._tick = tick
-        self._outstanding = 0
+        # Requests in progress, and those of an open workload that are still to come.
+        self._outstanding = self._planned = 0
         self._expects_more = True
         self._truncated = ""
         self._left = REQUESTS_MAX // scenario.replications
         self._rows: Iterator[Row] = iter(())
-        self._came: Callable[[], int] | None = None
+        self._coming: Call | None = None
         self._limits = Limits(self, computing_s)
         self._next_user: Callable[[int], None] | None = None
 
@@ -100,6 +100,7 @@ class Run:
             return self._finish()
         self.record.reserve(arrivals.asked_s, arrivals.pool)
         self._start()
+        self._outstanding = self._planned = len(arrivals.asked_s)
         self._feed(itertools.chain.from_iterable(self._in_turns(arrivals)))
         return self._finish()
 
@@ -151,7 +152,9 @@ class Run:
     @property
     def in_progress(self) -> int:
         """How many requests wait for their answer."""
-        return self._outstanding
+        if self._coming is None:
+            return self._outstanding
+        return self._outstanding - (self._planned - self._came(self._coming))
 
     def cut(self, why: str) -> None:
         """End here, whatever is under way, and say why."""
@@ -161,7 +164,9 @@ class Run:
     def stop_asking(self, why: str) -> None:
         """Take no more requests, and say why."""
         self._left = 0
-        deque(self._rows, maxlen=0)  # who is on the way comes, nobody after that
+        never_come = sum(1 for _ in self._rows)  # who is on the way comes, nobody after that
+        self._outstanding -= never_come
+        self._planned -= never_come
         if not self._truncated:
             self._truncated = f"stopped asking at {self.agenda._now:.4g} s, {why}"
 
@@ -228,18 +233,21 @@ class Run:
             visit.hold_s, visit.user = hold_s, -1
             visit.stage, visit.expires_s = NEW, NEVER
             visit.slot = visit.timeout_s = None
-            self._outstanding += 1
             world.ask(visit, at_s)
 
-        coming = Call(arrive, first)
-        self._came = lambda: int(coming.payload[0]) + (not self._expects_more)
-        agenda.push(coming, first[1])
+        self._coming = Call(arrive, first)
+        agenda.push(self._coming, first[1])
+
+    def _came(self, coming: Call) -> int:
+        """Return how many requests of an open workload have come: all but who is on the way."""
+        row: int = coming.payload[0]
+        return row if self._expects_more else row + 1
 
     def _finish(self) -> Trace:
         if not self.is_over:
             self.agenda.play()
-        if self._truncated and self._came is not None:
-            self.record.trim(self._came())
+        if self._truncated and self._coming is not None:
+            self.record.trim(self._came(self._coming))
         calls = None if self._clients is None else self._clients.calls()
         if self._outstanding and not self._truncated:
             self._truncated = self._unserved()

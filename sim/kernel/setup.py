@@ -83,6 +83,8 @@ def tables_for(scenario: Scenario, demand: Demand, room: Room, factor: int) -> T
         latencies=room.table("latencies", count, np.dtype(np.float64)),
     )
     made.speeds[0] = 0.0
+    row = made.run[0]
+    row["events_most"], row["in_progress_most"] = limits.EVENTS_MAX, limits.IN_PROGRESS_MAX
     made.introduce()
     return made
 
@@ -157,8 +159,6 @@ def _limit_values(scenario: Scenario) -> Values:
         "look_s": scenario.duration_s / limits.LOOKS,
         "ends_s": scenario.duration_s + limits.AFTER_S,
         "cut_s": math.nan,
-        "events_most": limits.EVENTS_MAX,
-        "in_progress_most": limits.IN_PROGRESS_MAX,
     }
 
 
