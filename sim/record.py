@@ -37,8 +37,8 @@ class Record:
     def reserve(self, asked_s: NDArray[np.float64], pool: NDArray[np.int64]) -> None:
         """Make the rows of all requests at once, where they are known in advance."""
         count = len(asked_s)
-        self.asked = array("d", asked_s.tobytes())
-        self.pool = array("q", pool.tobytes())
+        self.asked = array("d", np.asarray(asked_s, np.float64).tobytes())
+        self.pool = array("q", np.asarray(pool, np.int64).tobytes())
         for times in (self.granted, self.released, self.returned):
             times.extend([NAN] * count)
         self.outcome += [_UNFINISHED] * count

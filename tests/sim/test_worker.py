@@ -42,6 +42,10 @@ def test_requests_share_the_loop_of_their_worker_first_come_first_served() -> No
     assert list(trace.released_s) == pytest.approx([1.015, 1.016, 1.017])
 
 
+def test_starts_in_whole_seconds_are_seconds_all_the_same() -> None:
+    assert list(played("loop_cpu_ms=3", arrivals_at(1, 2)).asked_s) == [1.0, 2.0]
+
+
 def test_another_worker_has_another_loop() -> None:
     arrivals = arrivals_at(1.0, 1.0)
     apart = Arrivals(arrivals.asked_s, arrivals.hold_s, np.asarray([0, 1]), arrivals.host)
