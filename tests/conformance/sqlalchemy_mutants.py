@@ -80,7 +80,7 @@ SQLALCHEMY = (
     _sqlalchemy(
         "what is beyond pool_size is closed on return",
         owner=QueuePoolLogic,
-        method="_put",
+        method="release",
         words="0 < self._size <= len(self._idle)",
         others="self._overflow > 0",
     ),
@@ -108,11 +108,12 @@ SQLALCHEMY = (
         words=" or now >= record.pinged_s + STATEMENT_LIFETIME_S",
         others="",
     ),
-    _record(
+    _sqlalchemy(
         "pool_recycle counts from the last return",
+        owner=QueuePoolLogic,
         method="release",
-        words="self._put(",
-        others="record_of(request.slot).started_s = now; self._put(",
+        words="record: Any = request.slot",
+        others="record: Any = request.slot; record.started_s = now",
     ),
     _record(
         "pool_recycle counts from the end of the connect",
