@@ -214,7 +214,3 @@ def _controls() -> Iterator[dict[str, Any]]:
 def _mean_wait(trace: Trace) -> float:
     asked = np.asarray(trace.asked_s)
     return float((np.asarray(trace.granted_s) - asked)[asked >= 2.0].mean())
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean())
