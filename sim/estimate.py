@@ -101,16 +101,23 @@ class Groups:
         return math.sqrt(fewer * float(off @ off)) / total
 
 
-def percentiles(ordered: Array, levels: Sequence[float]) -> list[float]:
-    """Return percentiles of ascending values, to the last bit those of numpy's default."""
-    place = (len(ordered) - 1) * (np.asarray(levels) / 100.0)
-    below = place.astype(np.int64)
-    low, high = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)]
+def percentiles(ordered: Array, levels: Sequence[float], zeros: int = 0) -> list[float]:
+    """Return percentiles of ascending values behind so many zeros.
+
+    To the last bit those of numpy's default.
+    """
+    return [_percentile(ordered, level, zeros) for level in levels]
+
+
+def _percentile(ordered: Array, level: float, zeros: int) -> float:
+    last = zeros + len(ordered) - 1
+    place = last * (level / 100.0)
+    below = int(place)
+    above = min(below + 1, last)
+    low = float(ordered[below - zeros]) if below >= zeros else 0.0
+    high = float(ordered[above - zeros]) if above >= zeros else 0.0
     part, step = place - below, high - low
-    found: list[float] = np.where(
-        part < 0.5, low + step * part, high - step * (1.0 - part)
-    ).tolist()
-    return found
+    return low + step * part if part < 0.5 else high - step * (1.0 - part)
 
 
 def _around(value: float, error: float, freedom: int, least: float = 0.0) -> Estimate:

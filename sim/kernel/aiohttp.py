@@ -22,6 +22,7 @@ from sim.kernel.state import (
     NOT_POOLED,
     OPENING,
     QUEUED,
+    UNLISTED,
     WOKEN,
     State,
 )
@@ -89,7 +90,7 @@ def end(s: State, row: int) -> None:
     if request.slot != NONE:
         close_link(s, _hand_back(s, row), ABORTED)
     elif pool_at(s, request.pool).has_queue:
-        if request.is_listed:
+        if request.previous != UNLISTED:
             _unlist(s, row)
         _forget_queue(s, request.pool)
     reject(s, row, ACQUIRE_TIMEOUT)
@@ -203,7 +204,7 @@ def _queue(s: State, row: int, at_front: bool) -> None:
     request = request_at(s, row)
     pool = pool_at(s, request.pool)
     request.stage = QUEUED
-    request.is_listed = pool.has_queue = 1
+    pool.has_queue = 1
     request.next = pool.waiters if at_front else NONE
     request.previous = NONE if at_front else pool.last_waiter
     if request.previous == NONE:
@@ -221,7 +222,6 @@ def _unlist(s: State, row: int) -> None:
     """Take a request out of the queue (OrderedDict.pop)."""
     request = request_at(s, row)
     pool = pool_at(s, request.pool)
-    request.is_listed = 0
     if request.previous == NONE:
         pool.waiters = request.next
     else:
@@ -230,6 +230,7 @@ def _unlist(s: State, row: int) -> None:
         pool.last_waiter = request.previous
     else:
         request_at(s, request.next).previous = request.previous
+    request.previous = UNLISTED
 
 
 @compiled

@@ -23,7 +23,7 @@ def look(s: State) -> None:
     if take_id(s) >> 32 > s.events_most:
         s.cut_s = s.now
         s.is_over = 1
-    elif s.events or s.next_arrival_s < NEVER:
+    elif s.near or s.next_arrival_s < NEVER:
         pause_s = max(s.look_s, (s.now - s.until_s) * LATER)
         push(s, LOOKS, 0, min(s.now + pause_s, s.ends_s))
 

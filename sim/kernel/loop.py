@@ -39,9 +39,9 @@ from sim.kernel.logic import (
     start,
     woken,
 )
-from sim.kernel.state import NAN, NEVER, NEW, NONE, UNFINISHED, State
+from sim.kernel.state import NAN, NEVER, NEW, NONE, UNFINISHED, UNLISTED, State
 from sim.kernel.stations import CONNECTS, computed, ring, ring_again
-from sim.kernel.tables import count_at, link_at, number_at, request_at, slot_at
+from sim.kernel.tables import count_at, link_at, number_at, request_at, slot_at, traced_at
 from sim.kernel.users import may_ask, start_users
 from sim.kernel.world import (
     comes_later,
@@ -69,7 +69,7 @@ def play(state: State, warm: int) -> None:
     while not s.is_over:
         if s.next_arrival_s < NEVER and arrival_is_first(s):
             _arrive(s)
-        elif s.events:
+        elif s.near:
             _happen(s, pop(s))
             while s.asks_now != NONE and not s.is_over:
                 _ask(s)
@@ -116,15 +116,17 @@ def _ask(s: State) -> None:
 def _come(s: State, row: int, pool: int, user: int) -> None:
     """Begin a request (Visit, PoolWorld.ask)."""
     s.outstanding += 1
+    traced = traced_at(s, row)
+    traced.asked_s = s.now
+    traced.granted_s = traced.released_s = traced.returned_s = NAN
+    traced.outcome = UNFINISHED
+    traced.connection = NONE
     request = request_at(s, row)
-    request.asked_s = s.now
     request.pool = pool
     request.user = user
-    request.granted_s = request.released_s = request.returned_s = NAN
-    request.outcome = UNFINISHED
-    request.connection = request.slot = NONE
+    request.slot = NONE
     request.stage = NEW
-    request.is_listed = 0
+    request.previous = UNLISTED
     request.expires_s = NEVER
     if not comes_later(s, row):
         acquire(s, row)
@@ -223,7 +225,7 @@ def _ring(s: State) -> None:
 def _use_ends(s: State, row: int) -> None:
     """Release; a waiter woken by that may run on (PoolWorld._use_ends)."""
     use_is_over(s, row)
-    s.may_run_on = s.events > 0 or s.next_arrival_s < NEVER
+    s.may_run_on = s.near > 0 or s.next_arrival_s < NEVER
     release(s, row)
     if s.asks_now != NONE:
         _ask(s)

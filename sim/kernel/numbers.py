@@ -13,7 +13,7 @@ from sim.kernel.state import (
     State,
 )
 from sim.kernel.summary import Array, Summary, times_of
-from sim.kernel.tables import link_at, request_at
+from sim.kernel.tables import link_at, traced_at
 from sim.scenario import Scenario
 
 
@@ -27,7 +27,7 @@ def summary_of(scenario: Scenario, tables: Tables, truncated: str) -> Summary:
     return Summary(
         requests=int(seen["requests"]),
         completed=int(seen["completed"]),
-        wait_s=times_of(waits_s[: int(seen["waits"])]),
+        wait_s=times_of(waits_s[: int(seen["waits"])], int(seen["at_once"])),
         latency_s=times_of(latencies_s[: int(seen["completed"])]),
         timeouts=int(seen["timeouts"]),
         refused=int(seen["refused"]),
@@ -44,25 +44,29 @@ def count(
 ) -> None:
     """Fill in the waits, the latencies and the counts of what was asked in that time."""
     s, seen = state[0], found[0]
-    requests = waits = completed = timeouts = refused = 0
+    requests = waits = at_once = completed = timeouts = refused = 0
     held_s = 0.0
     for row in range(s.asked):
-        request = request_at(s, row)
-        asked_s, granted_s, released_s = request.asked_s, request.granted_s, request.released_s
+        traced = traced_at(s, row)
+        asked_s, granted_s, released_s = traced.asked_s, traced.granted_s, traced.released_s
         is_granted = granted_s == granted_s  # noqa: PLR0124  not nan
         if is_granted:
-            held_s += _within(granted_s, request.returned_s, from_s, to_s)
+            held_s += _within(granted_s, traced.returned_s, from_s, to_s)
         if asked_s < from_s or asked_s >= to_s:
             continue
         requests += 1
-        waits_s[waits] = (granted_s if is_granted else released_s) - asked_s
-        waits += is_granted or released_s == released_s  # noqa: PLR0124  not nan
+        wait_s = (granted_s if is_granted else released_s) - asked_s
+        waits_s[waits] = wait_s
+        waits += wait_s > 0.0
+        at_once += wait_s == 0.0
         latencies_s[completed] = released_s - asked_s
-        outcome = request.outcome
-        completed += outcome == OK
-        timeouts += outcome == ACQUIRE_TIMEOUT
-        refused += outcome == CONNECT_REFUSED
-    seen.requests, seen.waits, seen.completed = requests, waits, completed
+        outcome = traced.outcome
+        if outcome == OK:
+            completed += 1
+        else:
+            timeouts += outcome == ACQUIRE_TIMEOUT
+            refused += outcome == CONNECT_REFUSED
+    seen.requests, seen.waits, seen.at_once, seen.completed = requests, waits, at_once, completed
     seen.timeouts, seen.refused, seen.held_s = timeouts, refused, held_s
     seen.opened = _opened(s, from_s, to_s)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pools.kinds import AiohttpConnector, AsyncpgPool, Pool, SqlalchemyQueue
 from pools.trace import Cause
 from sim import limits
+from sim.kernel.agenda import NEAR_MAX
 from sim.kernel.demand import Demand
 from sim.kernel.room import Room
 from sim.kernel.state import (
@@ -26,6 +27,8 @@ from sim.kernel.state import (
     REQUEST,
     RUN,
     SLOT,
+    TABLES,
+    TRACED,
 )
 from sim.scenario import REQUESTS_MAX, Scenario
 from sim.worker import LOOP_VISITS
@@ -38,10 +41,12 @@ class Tables(NamedTuple):
 
     run: NDArray[np.void]
     requests: NDArray[np.void]
+    traced: NDArray[np.void]
     links: NDArray[np.void]
     slots: NDArray[np.void]
     pools: NDArray[np.void]
-    events: NDArray[np.void]
+    near: NDArray[np.void]
+    far: NDArray[np.void]
     jobs: NDArray[np.void]
     speeds: NDArray[np.void]
     asks: NDArray[np.float64]
@@ -52,13 +57,11 @@ class Tables(NamedTuple):
     latencies: NDArray[np.float64]
 
     def introduce(self) -> None:
-        """Tell the run where its tables are."""
-        row = self.run[0]
-        for name in self._fields[1:-2]:
-            row[f"{name}_at"] = getattr(self, name).ctypes.data
-        for name in ("requests", "links", "slots", "events", "jobs", "thinks"):
-            row[f"{name}_max"] = len(getattr(self, name))
-        row["pools"] = len(self.pools)
+        """Tell the run where its tables are, and how many rows they have."""
+        tables = [getattr(self, name) for name in TABLES]
+        row = self.run.view(np.int64)
+        row[: len(tables)] = [table.ctypes.data for table in tables]
+        row[len(tables) : 2 * len(tables)] = [len(table) for table in tables]
 
 
 def tables_for(scenario: Scenario, demand: Demand, room: Room, factor: int) -> Tables:
@@ -69,10 +72,12 @@ def tables_for(scenario: Scenario, demand: Demand, room: Room, factor: int) -> T
     made = Tables(
         run=_before(scenario).copy().view(RUN),
         requests=room.table("requests", count, REQUEST),
+        traced=room.table("traced", count, TRACED),
         links=room.table("links", guess + factor * (held + 64), LINK),
         slots=room.table("slots", guess + factor * (held + 64), SLOT),
         pools=_pool_rows(pools),
-        events=room.table("events", guess + factor * (held + 8 * pools + 64), EVENT),
+        near=room.table("near", NEAR_MAX, EVENT),
+        far=room.table("far", guess + factor * (held + 8 * pools + 64), EVENT),
         jobs=room.table("jobs", guess + 64, EVENT),
         speeds=room.table("speeds", guess + 65, NUMBER),
         asks=demand.asked_s,
@@ -113,6 +118,7 @@ def _run_row(scenario: Scenario) -> NDArray[np.void]:
     row = np.zeros(1, RUN)
     pool, server, worker = scenario.pool, scenario.server, scenario.worker
     values: Values = {
+        "pools": scenario.fleet.pools,
         "expects_more": 1,
         "runs_on": NONE,
         "asks_now": NONE,

@@ -62,13 +62,13 @@ def played(scenario: Scenario, replication: int, demand: Demand) -> Iterator[Tab
 
 def columns_of(tables: Tables) -> Columns:
     """Return what happened, in arrays of its own: what follows is then three times as fast."""
-    requests, links = _seen(tables)
+    traced, links = _seen(tables)
     return Columns(
-        requests["asked_s"].copy(),
-        requests["granted_s"].copy(),
-        requests["released_s"].copy(),
-        requests["returned_s"].copy(),
-        requests["outcome"].copy(),
+        traced["asked_s"].copy(),
+        traced["granted_s"].copy(),
+        traced["released_s"].copy(),
+        traced["returned_s"].copy(),
+        traced["outcome"].copy(),
         links["opening_s"].copy(),
         links["opened_s"].copy(),
         truncated_of(tables),
@@ -89,20 +89,20 @@ def truncated_of(tables: Tables) -> str:
 
 def _seen(tables: Tables) -> tuple[NDArray[np.void], NDArray[np.void]]:
     run = tables.run[0]
-    return tables.requests[: int(run["asked"])], tables.links[: int(run["links"])]
+    return tables.traced[: int(run["asked"])], tables.links[: int(run["links"])]
 
 
 def trace_of(tables: Tables) -> Trace:
     """Return what happened."""
-    requests, links = _seen(tables)
+    traced, links = _seen(tables)
     return Trace(
-        asked_s=_doubles(requests["asked_s"]),
-        granted_s=_doubles(requests["granted_s"]),
-        released_s=_doubles(requests["released_s"]),
-        returned_s=_doubles(requests["returned_s"]),
-        outcome=_ints(requests["outcome"]),
-        connection=_ints(requests["connection"]),
-        pool=_ints(requests["pool"]),
+        asked_s=_doubles(traced["asked_s"]),
+        granted_s=_doubles(traced["granted_s"]),
+        released_s=_doubles(traced["released_s"]),
+        returned_s=_doubles(traced["returned_s"]),
+        outcome=_ints(traced["outcome"]),
+        connection=_ints(traced["connection"]),
+        pool=_ints(tables.requests["pool"][: len(traced)]),
         opening_s=_doubles(links["opening_s"]),
         opened_s=_doubles(links["opened_s"]),
         closed_s=_doubles(links["closed_s"]),

@@ -16,6 +16,8 @@ Row: TypeAlias = Any
 State: TypeAlias = Any
 
 NONE = -1
+# Before a request that does not wait in a list linked both ways.
+UNLISTED = -2
 NEVER = np.inf
 NAN = np.nan
 
@@ -46,30 +48,41 @@ ABORTED = int(Cause.ABORTED)
 # One type of integer: each other would have every function compiled once more.
 _F, _I = np.float64, np.int64
 
+
+def _spaced(fields: list[tuple[str, type]]) -> np.dtype[np.void]:
+    """Return a row as long as a power of two: where the next one lies is then a shift away."""
+    names, formats = zip(*fields, strict=True)
+    length = 1 << (8 * len(fields) - 1).bit_length()
+    offsets = list(range(0, 8 * len(fields), 8))
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": length})
+
+
+# Tables of a run, in the order in which it is told of them.
+TABLES = (
+    "requests",
+    "traced",
+    "links",
+    "slots",
+    "pools",
+    "near",
+    "far",
+    "jobs",
+    "speeds",
+    "asks",
+    "holds",
+    "owners",
+    "thinks",
+)
 RUN = np.dtype(
     [
         # where the tables are, how many rows they have, and how many are in use
-        ("requests_at", _I),
-        ("links_at", _I),
-        ("slots_at", _I),
-        ("pools_at", _I),
-        ("events_at", _I),
-        ("jobs_at", _I),
-        ("speeds_at", _I),
-        ("asks_at", _I),
-        ("holds_at", _I),
-        ("owners_at", _I),
-        ("thinks_at", _I),
-        ("thinks_max", _I),
-        ("links_max", _I),
-        ("slots_max", _I),
-        ("events_max", _I),
-        ("jobs_max", _I),
-        ("requests_max", _I),
+        *[(f"{name}_at", _I) for name in TABLES],
+        *[(f"{name}_max", _I) for name in TABLES],
         ("pools", _I),
         ("links", _I),
         ("slots", _I),
-        ("events", _I),
+        ("near", _I),
+        ("far", _I),
         ("jobs", _I),
         # the agenda
         ("now", _F),
@@ -141,26 +154,31 @@ RUN = np.dtype(
         ("never_overtakes", _I),
     ]
 )
-REQUEST = np.dtype(
+# Of a request, what its pool must know,
+REQUEST = _spaced(
+    [
+        ("expires_s", _F),
+        ("pool", _I),
+        ("stage", _I),
+        ("slot", _I),
+        ("next", _I),
+        ("previous", _I),
+        ("next_alarm", _I),
+        ("user", _I),
+    ]
+)
+# and what is told of it when the run is over.
+TRACED = np.dtype(
     [
         ("asked_s", _F),
         ("granted_s", _F),
         ("released_s", _F),
         ("returned_s", _F),
-        ("expires_s", _F),
-        ("pool", _I),
-        ("stage", _I),
-        ("slot", _I),
         ("outcome", _I),
         ("connection", _I),
-        ("next", _I),
-        ("previous", _I),
-        ("is_listed", _I),
-        ("next_alarm", _I),
-        ("user", _I),
     ]
 )
-LINK = np.dtype(
+LINK = _spaced(
     [
         ("opening_s", _F),
         ("opened_s", _F),
@@ -171,7 +189,7 @@ LINK = np.dtype(
         ("is_refused", _I),
     ]
 )
-SLOT = np.dtype(
+SLOT = _spaced(
     [
         ("started_s", _F),
         ("pinged_s", _F),
@@ -195,7 +213,7 @@ SLOT = np.dtype(
         ("until_s", _F),
     ]
 )
-POOL = np.dtype(
+POOL = _spaced(
     [
         ("waiters", _I),
         ("last_waiter", _I),
@@ -228,6 +246,7 @@ NUMBERS = np.dtype(
     [
         ("requests", _I),
         ("waits", _I),
+        ("at_once", _I),
         ("completed", _I),
         ("timeouts", _I),
         ("refused", _I),

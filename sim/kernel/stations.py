@@ -1,7 +1,8 @@
 """What stands behind the pools, as in sim.stations: connection slots and processor cores."""
 
-from sim.kernel.agenda import RING, USE_ENDS, push, sift_down, sift_up
+from sim.kernel.agenda import RING, USE_ENDS, push
 from sim.kernel.compiled import compiled
+from sim.kernel.heap import sift_down, sift_up
 from sim.kernel.state import NEVER, NONE, State
 from sim.kernel.tables import entry_at, hold_of, number_at
 

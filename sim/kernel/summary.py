@@ -95,7 +95,7 @@ def summarise(scenario: Scenario, seen: Columns, fell_back: str = "") -> Summary
     return Summary(
         requests=len(asked),
         completed=int(served.sum()),
-        wait_s=times_of(waits[~np.isnan(waits)]),
+        wait_s=times_of(waits[waits > 0.0], int((waits == 0.0).sum())),
         latency_s=times_of((released - asked)[served]),
         timeouts=int((outcome == Outcome.ACQUIRE_TIMEOUT).sum()),
         refused=int((outcome == Outcome.CONNECT_REFUSED).sum()),
@@ -107,11 +107,15 @@ def summarise(scenario: Scenario, seen: Columns, fell_back: str = "") -> Summary
     )
 
 
-def times_of(values_s: Array) -> Times:
-    """Return mean, percentiles (as numpy's default) and largest. Sorts the values in place."""
-    if not len(values_s):
+def times_of(values_s: Array, zeros: int = 0) -> Times:
+    """Return mean, percentiles (as numpy's default) and largest of values and so many zeros.
+
+    Sorts the values in place: zeros, most waits under light load, need no sorting.
+    """
+    count = zeros + len(values_s)
+    if not count:
         return Times(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
-    mean = float(values_s.mean())
+    mean = float(values_s.sum()) / count
     values_s.sort()
-    p50, p90, p95, p99 = percentiles(values_s, PERCENTILES)
-    return Times(mean, p50, p90, p95, p99, float(values_s[-1]))
+    p50, p90, p95, p99 = percentiles(values_s, PERCENTILES, zeros)
+    return Times(mean, p50, p90, p95, p99, float(values_s[-1]) if len(values_s) else 0.0)

@@ -13,7 +13,18 @@ from numba import from_dtype, types
 from numba.extending import intrinsic
 
 from sim.kernel.compiled import compiled
-from sim.kernel.state import COUNT, EVENT, LINK, NUMBER, POOL, REQUEST, SLOT, Row, State
+from sim.kernel.state import (
+    COUNT,
+    EVENT,
+    LINK,
+    NUMBER,
+    POOL,
+    REQUEST,
+    SLOT,
+    TRACED,
+    Row,
+    State,
+)
 
 
 def _table(dtype: np.dtype[np.void]) -> Callable[[int, int], Row]:
@@ -32,7 +43,8 @@ def _table(dtype: np.dtype[np.void]) -> Callable[[int, int], Row]:
     return cast("Callable[[int, int], Row]", found)
 
 
-_request, _link, _slot, _pool = _table(REQUEST), _table(LINK), _table(SLOT), _table(POOL)
+_request, _traced = _table(REQUEST), _table(TRACED)
+_link, _slot, _pool = _table(LINK), _table(SLOT), _table(POOL)
 entry_at, number_at, count_at = _table(EVENT), _table(NUMBER), _table(COUNT)
 
 
@@ -40,6 +52,12 @@ entry_at, number_at, count_at = _table(EVENT), _table(NUMBER), _table(COUNT)
 def request_at(s: State, number: int) -> Row:
     """Return a request."""
     return _request(s.requests_at, number)
+
+
+@compiled
+def traced_at(s: State, number: int) -> Row:
+    """Return what is told of a request."""
+    return _traced(s.traced_at, number)
 
 
 @compiled

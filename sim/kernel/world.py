@@ -26,7 +26,7 @@ from sim.kernel.state import (
     State,
 )
 from sim.kernel.stations import CONNECTS, enter, take_slot
-from sim.kernel.tables import hold_of, link_at, pool_at, request_at, slot_at
+from sim.kernel.tables import hold_of, link_at, pool_at, request_at, slot_at, traced_at
 from sim.kernel.users import end_if_over, next_turn_s, user_ended
 
 
@@ -104,9 +104,9 @@ def close_link(s: State, slot: int, cause: int) -> None:
 @compiled
 def grant(s: State, row: int, slot: int) -> None:
     """Let the request use the connection (PoolWorld.grant)."""
-    request = request_at(s, row)
-    request.granted_s = s.now
-    request.connection = slot_at(s, slot).link
+    traced = traced_at(s, row)
+    traced.granted_s = s.now
+    traced.connection = slot_at(s, slot).link
     if s.has_loop:
         push(s, SENDS, row, visit_loop(s, row))
     else:
@@ -148,16 +148,17 @@ def reject(s: State, row: int, outcome: int) -> None:
     request = request_at(s, row)
     request.stage = ENDED
     request.slot = NONE
-    request.released_s = s.now
-    request.outcome = outcome
+    traced = traced_at(s, row)
+    traced.released_s = s.now
+    traced.outcome = outcome
     _ended(s, row)
 
 
 @compiled
 def finish(s: State, row: int) -> None:
     """Let a request's release return, the connection can be lent (Waiters.finish)."""
+    traced_at(s, row).returned_s = s.now
     request = request_at(s, row)
-    request.returned_s = s.now
     request.stage = ENDED
     request.slot = NONE
     _ended(s, row)
@@ -166,8 +167,8 @@ def finish(s: State, row: int) -> None:
 @compiled
 def note_failed_release(s: State, row: int) -> None:
     """Note that a release raised, unless something failed before (PoolWorld.failed)."""
-    if request_at(s, row).outcome == OK:
-        request_at(s, row).outcome = RELEASE_FAILED
+    if traced_at(s, row).outcome == OK:
+        traced_at(s, row).outcome = RELEASE_FAILED
 
 
 @compiled
@@ -238,9 +239,9 @@ def next_overdue(s: State, number: int) -> int:
 @compiled
 def use_is_over(s: State, row: int) -> None:
     """Note the end of a request's own use (PoolWorld._use_ends)."""
-    request = request_at(s, row)
-    request.released_s = s.now
-    request.outcome = OK
+    traced = traced_at(s, row)
+    traced.released_s = s.now
+    traced.outcome = OK
 
 
 @compiled

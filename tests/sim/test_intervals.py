@@ -75,10 +75,15 @@ def test_the_jackknife_of_a_mean_of_equal_groups_is_the_interval_of_their_means(
 @given(
     st.lists(st.floats(0.0, 1e6), min_size=1, max_size=200),
     st.lists(st.floats(0.0, 100.0), min_size=1, max_size=4),
+    st.integers(0, 300),
 )
-def test_percentiles_are_numpys_to_the_last_bit(values: list[float], levels: list[float]) -> None:
+def test_percentiles_are_numpys_to_the_last_bit(
+    values: list[float], levels: list[float], zeros: int
+) -> None:
     ordered = np.sort(np.asarray(values))
-    assert percentiles(ordered, levels) == np.percentile(ordered, levels).tolist()
+    with_zeros = np.concatenate([np.zeros(zeros), ordered])
+    assert percentiles(ordered, levels, zeros) == np.percentile(with_zeros, levels).tolist()
+    assert percentiles(ordered[:0], levels, zeros + 1) == [0.0] * len(levels)
 
 
 def test_one_group_has_a_value_and_no_interval() -> None:
