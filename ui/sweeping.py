@@ -34,6 +34,7 @@ class Sweeping:
         self.progress = Progress(tuple(grid.places()))
         self.problem = ""
         self.is_settled = False  # once the page has taken note of the end
+        self.among = 1
         self._is_cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name=_THREAD)
         self._thread.start()
@@ -47,6 +48,16 @@ class Sweeping:
     def was_cancelled(self) -> bool:
         """Whether it was told to stop before it was done."""
         return self._is_cancelled.is_set() and not self.progress.is_over
+
+    def take_turns(self) -> int:
+        """Return, and note, among how many sweeps this server's time for drawing is divided."""
+        self.among = max(1, under_way())
+        return self.among
+
+    @property
+    def is_out_of_step(self) -> bool:
+        """Whether there are twice as many sweeps as noted, or half as many."""
+        return not self.among <= 2 * under_way() <= 4 * self.among
 
     def cancel(self) -> None:
         """Stop; what is known stays."""

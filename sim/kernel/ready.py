@@ -8,6 +8,7 @@ to the last bit: which one played makes no difference but in time.
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, Thread
@@ -33,13 +34,15 @@ class Preparation:
         self._thread: Thread | None = None
         self.failure = ""
 
-    def begin(self) -> None:
-        """Start compiling unless that is done, under way, or was in vain."""
+    def begin(self, after_s: float = 0.0) -> None:
+        """Start compiling, so many seconds from now, unless that is done, begun, or was in vain."""
         with self._lock:
             if is_compiled():
                 mark_used()
             elif self._thread is None:
-                self._thread = Thread(target=self._compile, name="kernel", daemon=True)
+                self._thread = Thread(
+                    target=self._compile, args=(after_s,), name="kernel", daemon=True
+                )
                 self._thread.start()
 
     def wait(self, timeout_s: float) -> None:
@@ -47,7 +50,8 @@ class Preparation:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def _compile(self) -> None:
+    def _compile(self, after_s: float) -> None:
+        time.sleep(after_s)
         if keep_dir() is None:
             self.failure = told()
         else:
@@ -77,9 +81,12 @@ _MAIN = "import sim.kernel.__main__ as kernel; kernel.main()"
 _preparation = Preparation()
 
 
-def prepare() -> None:
-    """Have the kernel compiled in the background, if it is not; return at once."""
-    _preparation.begin()
+def prepare(after_s: float = 0.0) -> None:
+    """Have the kernel compiled in the background, if it is not; return at once.
+
+    It begins `after_s` seconds from now, as the first call says.
+    """
+    _preparation.begin(after_s)
 
 
 def why_not(scenario: Scenario) -> str:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -59,6 +60,21 @@ def test_it_is_compiled_apart_and_the_next_start_loads_it(fresh_place: Path) -> 
         [sys.executable, "-c", STARTS], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert done.stdout.split()[-1] == "loaded"
+
+
+@pytest.mark.usefixtures("fresh_place")
+def test_compiling_leaves_the_first_seconds_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = Event()
+
+    def begin() -> str:
+        began.set()
+        return ""
+
+    monkeypatch.setattr(ready, "_compile_apart", begin)
+    ready.Preparation().begin(after_s=3600.0)
+    assert not began.wait(0.3)
+    ready.Preparation().begin()
+    assert began.wait(60.0)
 
 
 def test_simpy_answers_while_the_kernel_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,11 @@ from sim.sweep.table import as_csv
 from ui import charts, controls, held, state
 from ui.panels import sweep_words as words
 from ui.plot.chart import Point, show
-from ui.sweeping import Sweeping, under_way
+from ui.sweeping import Sweeping
 
 _JOB = "_sweep"
 # The more sweeps a server has under way, the less often each is drawn: charts take its time.
-REDRAW_S = 0.4
+REDRAW_S = 0.6
 CANCEL_WAIT_S = 3.0
 NOTHING = "nothing: a curve"
 POINTS = (8, 12, 20)
@@ -35,7 +35,7 @@ def sweep(scenario: Scenario) -> None:
     """Show the sweep: before, while and after it runs."""
     st.header("Sweep", anchor=False)
     running: Sweeping | None = state.recall(_JOB)
-    every = REDRAW_S * max(1, under_way()) if running and not running.is_settled else None
+    every = REDRAW_S * running.take_turns() if running and not running.is_settled else None
     st.fragment(_panel, run_every=every, key="sweep")(scenario)
 
 
@@ -48,6 +48,8 @@ def _panel(scenario: Scenario) -> None:
         elif sweeping.is_over and not sweeping.is_settled:
             sweeping.is_settled = True
             st.rerun()  # the whole page: only so does the fragment stop redrawing itself
+        elif not sweeping.is_over and sweeping.is_out_of_step:
+            st.rerun()  # the whole page: only so does the fragment redraw itself less often
         if sweeping is not None:
             _show(sweeping, asked, scenario)
 
