@@ -42,7 +42,7 @@ def summary_of(scenario: Scenario, tables: Tables, truncated: str) -> Summary:
 def count(
     state: State, found: Row, waits_s: Array, latencies_s: Array, from_s: float, to_s: float
 ) -> None:
-    """Fill in the waits, the latencies and the counts of what was asked in that time."""
+    """Fill in waits above zero, latencies and counts of what was asked in that time."""
     s, seen = state[0], found[0]
     requests = waits = at_once = completed = timeouts = refused = 0
     held_s = 0.0

@@ -1,6 +1,6 @@
 """The kernel when it is there, the SimPy engine until then: nobody waits for a compiler.
 
-Compiling takes half a minute of CPU and holds the interpreter's lock, so a process of its own
+Compiling takes most of a minute of CPU and holds the interpreter's lock, so a process of its own
 does it, at low priority, and leaves the code where this one finds it. Both engines decide alike
 to the last bit: which one played makes no difference but in time.
 """
